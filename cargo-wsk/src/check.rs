@@ -45,7 +45,7 @@ pub fn check(workspace: &Workspace, package: Option<&str>, archs: &[Arch]) -> Re
     let patches = CRATES
         .map(|(name, _)| format!("patch.crates-io.{name}.path='{}'", crates.join(name).display()));
     // With other crates in place of two, cargo changes the lock file.
-    let _lock = Kept::read(workspace.root().join("Cargo.lock"))?;
+    let _lock = RestoredFile::read(workspace.root().join("Cargo.lock"))?;
     let shell = Shell::new()?;
     shell.change_dir(workspace.root());
     for arch in archs {
@@ -84,12 +84,12 @@ fn write(folder: &Path) -> Result<()> {
 }
 
 /// A file that has its contents again when this value is dropped, or does not exist again.
-struct Kept {
+struct RestoredFile {
     path: PathBuf,
     contents: Option<Vec<u8>>,
 }
 
-impl Kept {
+impl RestoredFile {
     fn read(path: PathBuf) -> Result<Self> {
         let contents = match fs::read(&path) {
             Ok(contents) => Some(contents),
@@ -102,7 +102,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for RestoredFile {
     fn drop(&mut self) {
         let result = match &self.contents {
             Some(contents) => fs::write(&self.path, contents),

@@ -62,7 +62,7 @@ struct NewArgs {
 }
 
 #[derive(Args)]
-struct Driver {
+struct DriverArgs {
     /// The driver's package [default: the only one whose library is a `cdylib`]
     #[arg(short, long)]
     package: Option<String>,
@@ -83,7 +83,7 @@ struct Driver {
     setup: bool,
 }
 
-impl Driver {
+impl DriverArgs {
     fn build(&self, workspace: &Workspace, arch: Arch) -> Result<PathBuf> {
         let features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         let package = workspace.driver(self.package.as_deref())?;
@@ -95,7 +95,7 @@ impl Driver {
 #[derive(Args)]
 struct BuildArgs {
     #[command(flatten)]
-    driver: Driver,
+    driver: DriverArgs,
     /// The processor that the driver is for [default: both]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
@@ -160,7 +160,7 @@ struct RunArgs {
     #[arg(value_name = "FILE.sys")]
     image: Option<PathBuf>,
     #[command(flatten)]
-    driver: Driver,
+    driver: DriverArgs,
     /// Serve on the machine's network until Ctrl-C. This is the default
     #[arg(long, conflicts_with = "seeds")]
     real: bool,
@@ -184,7 +184,7 @@ const RUN_HELP: &str = "This is no sandbox: the driver runs with your rights. Ne
 #[derive(Args)]
 struct WineArgs {
     #[command(flatten)]
-    driver: Driver,
+    driver: DriverArgs,
     /// A value below the driver's key `Parameters` in the registry: a number, or else a text
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, RegistryValue)>,

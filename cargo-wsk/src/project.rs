@@ -17,7 +17,7 @@ pub enum ProjectKind {
 }
 
 /// A file of a project: its path, and its template.
-type File = (&'static str, &'static str);
+type TemplateFile = (&'static str, &'static str);
 
 macro_rules! template {
     ($path:literal) => {
@@ -25,13 +25,13 @@ macro_rules! template {
     };
 }
 
-const COMMON: [File; 3] = [
+const COMMON: [TemplateFile; 3] = [
     (".gitignore", template!("common/gitignore")),
     ("src/lib.rs", template!("common/lib.rs")),
     ("tests/host.rs", template!("common/host.rs")),
 ];
 
-const WDM: [File; 7] = [
+const WDM: [TemplateFile; 7] = [
     ("Cargo.toml", template!("wdm/package.toml")),
     ("README.md", template!("wdm/README.md")),
     (".github/workflows/ci.yml", template!("wdm/ci.yml")),
@@ -41,7 +41,7 @@ const WDM: [File; 7] = [
     ("windows-report.ps1", template!("wdm/windows-report.ps1")),
 ];
 
-const KMDF: [File; 9] = [
+const KMDF: [TemplateFile; 9] = [
     ("Cargo.toml", template!("kmdf/package.toml")),
     ("README.md", template!("kmdf/README.md")),
     (".github/workflows/ci.yml", template!("kmdf/ci.yml")),
@@ -53,15 +53,15 @@ const KMDF: [File; 9] = [
     ("driver/{{crate}}_driver.inx", template!("kmdf/driver.inx")),
 ];
 
-const LIB: [File; 3] = [
+const LIB: [TemplateFile; 3] = [
     ("Cargo.toml", template!("lib/package.toml")),
     ("README.md", template!("lib/README.md")),
     (".github/workflows/ci.yml", template!("lib/ci.yml")),
 ];
 
 impl ProjectKind {
-    fn files(self) -> impl Iterator<Item = &'static File> {
-        let own: &[File] = match self {
+    fn files(self) -> impl Iterator<Item = &'static TemplateFile> {
+        let own: &[TemplateFile] = match self {
             Self::Wdm => &WDM,
             Self::Kmdf => &KMDF,
             Self::Lib => &LIB,

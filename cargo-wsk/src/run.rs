@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use wsk_host::{Config, Host, Timing, Windows};
 use wsk_loader::Options;
 
-use crate::wine::{Parameter, RegistryValue};
+use crate::wine::{RegistryValue, ServiceParameter};
 
 /// A driver's image, and how it is run.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub struct ImageRun<'a> {
     /// The file.
     pub image: &'a Path,
     /// The values below its key `Parameters` in the registry.
-    pub parameters: &'a [Parameter],
+    pub parameters: &'a [ServiceParameter],
     /// The emulated version of Windows.
     pub windows: Windows,
     /// Load the driver even if the host lacks some of its imports.

@@ -5,7 +5,9 @@
 //!
 //! Messages that are not whole are left out here: the host reports them as a broken rule (INV-26) and stops.
 
-use test_support::raw::datagrams::{Message, Receive, any_port, bound, message, send_with_control};
+use test_support::raw::datagrams::{
+    RawControlMessage, Receive, any_port, bound, message, send_with_control,
+};
 use test_support::raw::{Client, close, set_option};
 use wsk_sys::{
     AF_INET, AF_INET6, IP_ECN, IP_HOPLIMIT, IP_PKTINFO, IP_TOS, IPPROTO_IP, IPPROTO_IPV6,
@@ -70,7 +72,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// The messages that the bytes stand for: up to 16.
-fn messages(mut bytes: &[u8]) -> Vec<Message> {
+fn messages(mut bytes: &[u8]) -> Vec<RawControlMessage> {
     let mut messages = Vec::new();
     while let [which, length, rest @ ..] = bytes
         && messages.len() < 16

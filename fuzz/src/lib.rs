@@ -16,10 +16,10 @@ use wsk::{Provider, Registration};
 use wsk_host::{Config, Host, Timing};
 
 /// A target's function.
-pub type Target = fn(&[u8]);
+pub type FuzzTarget = fn(&[u8]);
 
 /// Every target by its name, which its folder of seeds and its binary have, too.
-pub const TARGETS: &[(&str, Target)] = &[
+pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("control_data", control_data::run),
     ("control_messages", control_messages::run),
     #[cfg(feature = "headers")]

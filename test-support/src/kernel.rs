@@ -178,9 +178,9 @@ pub fn assert_passed(host: &Host, since: (i64, i64), expected: i64) {
 
 /// Numbers that routines append, in order.
 #[derive(Default)]
-pub struct Log(Mutex<Vec<usize>>);
+pub struct CallLog(Mutex<Vec<usize>>);
 
-impl Log {
+impl CallLog {
     /// Appends a number.
     pub fn push(&self, entry: usize) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
@@ -197,14 +197,14 @@ impl Log {
 /// # Invariants
 ///
 /// The log outlives every call of the routine.
-pub struct Entry {
-    log: *const Log,
+pub struct LogEntry {
+    log: *const CallLog,
     number: usize,
 }
 
-impl Entry {
+impl LogEntry {
     /// An entry for this log, with this number.
-    pub fn new(log: &Pool<Log>, number: usize) -> Pool<Self> {
+    pub fn new(log: &Pool<CallLog>, number: usize) -> Pool<Self> {
         Pool::new(Self { log: log.0, number })
     }
 

@@ -20,7 +20,7 @@ use wsk_sys::{
 
 use crate::error::{Error, Result};
 use crate::parameters::Parameters;
-use crate::state::{self, Place};
+use crate::state::{self, StateAllocation};
 
 /// Whether this is a process, in which every test has the tag of the first allocation.
 const IS_HOST: bool = cfg!(not(windows));
@@ -215,7 +215,7 @@ pub unsafe fn run<T: Send + 'static>(
     #[cfg(feature = "log")]
     crate::log_backend::install();
     // Before the start, after which nothing may fail.
-    let Some(place) = Place::allocate() else {
+    let Some(place) = StateAllocation::allocate() else {
         crate::println!("does not start: no memory");
         return STATUS_INSUFFICIENT_RESOURCES;
     };

@@ -57,7 +57,7 @@ impl Parameters {
         let open = || {
             // SAFETY: the path is a valid string (this function's contract).
             let driver = unsafe { Key::open(None, registry_path, passive) }?;
-            let mut name = Name::new("Parameters")?;
+            let mut name = ValueName::new("Parameters")?;
             let mut name = name.string()?;
             // SAFETY: `name` is a valid string.
             unsafe { Key::open(Some(&driver), &raw mut name, passive) }
@@ -163,11 +163,11 @@ impl Parameters {
         }
     }
 
-    fn query(&self, name: &str, value_type: ULONG, size: usize) -> Result<Option<Data>> {
+    fn query(&self, name: &str, value_type: ULONG, size: usize) -> Result<Option<ValueData>> {
         let Some(key) = &self.0 else {
             return Ok(None);
         };
-        let mut units = Name::new(name)?;
+        let mut units = ValueName::new(name)?;
         let mut string = units.string()?;
         // SAFETY: the name is a valid string.
         match unsafe { key.query(&raw mut string, size) } {
@@ -260,7 +260,7 @@ impl Key {
     /// # Safety
     ///
     /// `name` points to a valid string.
-    unsafe fn query(&self, name: PUNICODE_STRING, size: usize) -> Result<Data> {
+    unsafe fn query(&self, name: PUNICODE_STRING, size: usize) -> Result<ValueData> {
         // At least the whole structure, whose size includes the first bytes of the data.
         let size = size_of::<KEY_VALUE_PARTIAL_INFORMATION>()
             .max(offset_of!(KEY_VALUE_PARTIAL_INFORMATION, Data) + size);
@@ -286,18 +286,18 @@ impl Key {
         let header =
             unsafe { buffer.as_ptr().cast::<KEY_VALUE_PARTIAL_INFORMATION>().read_unaligned() };
         let length = usize::try_from(header.DataLength).unwrap_or(usize::MAX);
-        Ok(Data { value_type: header.Type, buffer, length })
+        Ok(ValueData { value_type: header.Type, buffer, length })
     }
 }
 
 /// The data of a value, after its header.
-struct Data {
+struct ValueData {
     value_type: ULONG,
     buffer: Buffer,
     length: usize,
 }
 
-impl Data {
+impl ValueData {
     fn bytes(&self) -> Option<&[u8]> {
         let data = self.buffer.get(offset_of!(KEY_VALUE_PARTIAL_INFORMATION, Data)..)?;
         data.get(..self.length)
@@ -312,9 +312,9 @@ impl Drop for Key {
 }
 
 /// The name of a setting in UTF-16: a buffer, and the number of code units in use.
-struct Name([u16; Self::SIZE], usize);
+struct ValueName([u16; Self::SIZE], usize);
 
-impl Name {
+impl ValueName {
     const SIZE: usize = 32;
 
     fn new(name: &str) -> Result<Self> {

@@ -29,9 +29,9 @@ const MAX_ALIGNMENT: usize = 16;
 /// # Invariants
 ///
 /// The pointer is to uninitialized memory of the pool for a `T`, which this value owns.
-pub(crate) struct Place<T>(*mut T);
+pub(crate) struct StateAllocation<T>(*mut T);
 
-impl<T> Place<T> {
+impl<T> StateAllocation<T> {
     /// `None` if allocation fails.
     pub(crate) fn allocate() -> Option<Self> {
         const { assert!(align_of::<T>() <= MAX_ALIGNMENT && size_of::<T>() != 0) };
@@ -54,7 +54,7 @@ impl<T> Place<T> {
     }
 }
 
-impl<T> Drop for Place<T> {
+impl<T> Drop for StateAllocation<T> {
     fn drop(&mut self) {
         // SAFETY: the memory is of the pool, and owned by this value (Invariants).
         unsafe { NonPaged.dealloc(self.0.cast(), Layout::new::<T>()) };
@@ -71,9 +71,9 @@ pub(crate) unsafe fn take<T: Send>() -> Option<T> {
     if memory.is_null() {
         return None;
     }
-    // SAFETY: `Place::store` has written a `T` (this function's contract), which is read once.
+    // SAFETY: `StateAllocation::store` has written a `T` (this function's contract), which is read once.
     let value = unsafe { memory.read() };
-    // SAFETY: the memory is from `Place::allocate`, and its value was moved out.
+    // SAFETY: the memory is from `StateAllocation::allocate`, and its value was moved out.
     unsafe { NonPaged.dealloc(memory.cast(), Layout::new::<T>()) };
     Some(value)
 }

@@ -143,7 +143,7 @@ mod owns {
 
     wsk_driver::driver! { name: "owns", pool_tag: b"Owns", start: start, stop: stop }
 
-    struct Kept {
+    struct RuntimeObjects {
         // Dropped in an order that would be wrong if a drop waited.
         registration: Registration,
         _wsk: Provider,
@@ -151,19 +151,19 @@ mod owns {
         _sleep: wsk::time::Sleep,
     }
 
-    fn start(driver: &Driver) -> Result<Kept> {
+    fn start(driver: &Driver) -> Result<RuntimeObjects> {
         let registration = Registration::register(driver.passive())?;
         let wsk = registration.try_capture()?;
         let runtime = Runtime::new(driver.passive(), 1)?;
         runtime.spawner().spawn(std::future::pending::<()>())?;
         let sleep = wsk::time::Sleep::new(std::time::Duration::from_millis(1))?;
         driver.spawn(std::future::pending())?;
-        Ok(Kept { registration, _wsk: wsk, _runtime: runtime, _sleep: sleep })
+        Ok(RuntimeObjects { registration, _wsk: wsk, _runtime: runtime, _sleep: sleep })
     }
 
-    fn stop(kept: Kept, passive: Passive) {
+    fn stop(kept: RuntimeObjects, passive: Passive) {
         rt::block_on(passive, rt::yield_now()).unwrap();
-        let Kept { registration, .. } = kept;
+        let RuntimeObjects { registration, .. } = kept;
         drop(registration);
     }
 }

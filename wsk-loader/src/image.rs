@@ -60,7 +60,7 @@ fn damaged<T>(message: impl fmt::Display) -> Result<T> {
 
 /// The access to a section's pages. No page is writable and executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum Protection {
     Read,
     Write,
     Execute,
@@ -70,26 +70,26 @@ pub(crate) enum Access {
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
     pub(crate) range: Range<usize>,
-    pub(crate) access: Access,
+    pub(crate) access: Protection,
 }
 
 /// An imported function or static.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Import {
     pub(crate) library: String,
-    pub(crate) item: Item,
+    pub(crate) item: ImportName,
     /// The offset of the pointer to the item.
     pub(crate) slot: usize,
 }
 
 /// The imported item, by its name or its number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Item {
+pub(crate) enum ImportName {
     Name(String),
     Ordinal(u16),
 }
 
-impl fmt::Display for Item {
+impl fmt::Display for ImportName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -177,8 +177,9 @@ impl Image {
             return refuse("the image delays imports, which the kernel does not support");
         }
         let entry = usize_of(optional.address_of_entry_point.get(LE));
-        let is_code =
-            |section: &Section| section.access == Access::Execute && section.range.contains(&entry);
+        let is_code = |section: &Section| {
+            section.access == Protection::Execute && section.range.contains(&entry)
+        };
         if !sections.iter().any(is_code) {
             return damaged(format_args!("its entry point {entry:#x} is in no executable section"));
         }
@@ -268,11 +269,11 @@ fn map_section(
     let characteristics = section.characteristics.get(LE);
     // As the section INIT of Microsoft's linker: nothing writes to its code.
     let access = if characteristics & IMAGE_SCN_MEM_EXECUTE != 0 {
-        Access::Execute
+        Protection::Execute
     } else if characteristics & IMAGE_SCN_MEM_WRITE != 0 {
-        Access::Write
+        Protection::Write
     } else {
-        Access::Read
+        Protection::Read
     };
     Ok(Section { range, access })
 }
@@ -345,12 +346,12 @@ fn imports(bytes: &[u8], directory: &Range<usize>) -> Result<Vec<Import>> {
     Ok(found)
 }
 
-fn item(table: &ImportTable<'_>, thunk: ImageThunkData64) -> Result<Item> {
+fn item(table: &ImportTable<'_>, thunk: ImageThunkData64) -> Result<ImportName> {
     if thunk.is_ordinal() {
-        return Ok(Item::Ordinal(thunk.ordinal()));
+        return Ok(ImportName::Ordinal(thunk.ordinal()));
     }
     let (_, name) = table.hint_name(thunk.address())?;
-    Ok(Item::Name(text(name)?))
+    Ok(ImportName::Name(text(name)?))
 }
 
 /// A name in the import table: of printable ASCII, as every linker writes it.

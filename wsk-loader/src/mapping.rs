@@ -10,7 +10,7 @@ use wsk_host::Host;
 use wsk_host::images::{self, Pages};
 
 use crate::error::LoadError;
-use crate::image::{Access, Image, Import, Item, PAGE, read_word, write_word};
+use crate::image::{Image, Import, ImportName, PAGE, Protection, read_word, write_word};
 use crate::modules::Module;
 use crate::{modules, trap, unwind};
 
@@ -39,7 +39,9 @@ impl Mapping {
     ) -> Result<Self, LoadError> {
         let windows = Host::current().config().windows;
         let address = |import: &Import| match &import.item {
-            Item::Name(name) if exports(&import.library, name) => images::import(name, windows),
+            ImportName::Name(name) if exports(&import.library, name) => {
+                images::import(name, windows)
+            }
             _ => None,
         };
         let found: Vec<(usize, Option<usize>)> =
@@ -164,9 +166,9 @@ fn protect(pages: &mut Pages, image: &Image, stubs: Range<usize>) -> std::io::Re
     pages.protect(stubs, libc::PROT_READ | libc::PROT_EXEC)?;
     for section in &image.sections {
         let access = match section.access {
-            Access::Read => libc::PROT_READ,
-            Access::Write => libc::PROT_READ | libc::PROT_WRITE,
-            Access::Execute => libc::PROT_READ | libc::PROT_EXEC,
+            Protection::Read => libc::PROT_READ,
+            Protection::Write => libc::PROT_READ | libc::PROT_WRITE,
+            Protection::Execute => libc::PROT_READ | libc::PROT_EXEC,
         };
         pages.protect(section.range.clone(), access)?;
     }

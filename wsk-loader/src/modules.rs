@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wsk_host::images;
 
-use crate::image::{Access, Image, Section};
+use crate::image::{Image, Protection, Section};
 use crate::symbols::Symbols;
 
 /// An image that is or was loaded.
@@ -28,7 +28,7 @@ impl Module {
     /// An image of a file, at a range of addresses.
     pub(crate) fn new(path: &Path, image: &Image, range: Range<usize>) -> Arc<Self> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let is_code = |section: &&Section| section.access == Access::Execute;
+        let is_code = |section: &&Section| section.access == Protection::Execute;
         let copy = |section: &Section| {
             (range.start + section.range.start, image.bytes[section.range.clone()].into())
         };

@@ -242,7 +242,7 @@ impl Rules {
         // Registers are saved relative to the stack pointer behind the prologue.
         let total = self.depth
             + operations.iter().map(|operation| operation.what.allocated()).sum::<usize>();
-        for Operation { at, what } in operations {
+        for UnwindStep { at, what } in operations {
             match what {
                 What::Push(register) => self.push(of(at), register),
                 What::Allocate(bytes) => self.allocate(of(at), bytes),
@@ -262,7 +262,7 @@ impl Rules {
 }
 
 /// A step of a prologue, whose instruction ends at an offset.
-struct Operation {
+struct UnwindStep {
     at: u8,
     what: What,
 }
@@ -287,7 +287,7 @@ impl What {
 }
 
 /// The operations of unwind codes, in their order. None if one is of an unknown kind.
-fn operations(slots: &[[u8; 2]]) -> Option<Vec<Operation>> {
+fn operations(slots: &[[u8; 2]]) -> Option<Vec<UnwindStep>> {
     let number = |at: usize| slots.get(at).map(|slot| usize::from(u16::from_le_bytes(*slot)));
     let large = |at: usize| Some(number(at)? | number(at + 1)? << 16);
     let mut found = Vec::new();
@@ -306,7 +306,7 @@ fn operations(slots: &[[u8; 2]]) -> Option<Vec<Operation>> {
             9 => (What::Nothing, 3),
             _ => return None,
         };
-        found.push(Operation { at, what });
+        found.push(UnwindStep { at, what });
         next += used;
     }
     Some(found)

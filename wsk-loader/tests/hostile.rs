@@ -4,7 +4,7 @@
 #[path = "images/sample.rs"]
 mod sample;
 
-use sample::Mode;
+use sample::EntryAction;
 use wsk_loader::{Image, ImageError};
 
 /// Reads an image. A message about a damaged one is one line.
@@ -19,7 +19,7 @@ fn parse(bytes: &[u8]) -> Result<Image, ImageError> {
 
 /// Overwrites bytes of the sample.
 fn with(offset: usize, bytes: &[u8]) -> String {
-    let mut image = sample::with_mode(Mode::Checks);
+    let mut image = sample::with_mode(EntryAction::Checks);
     image[offset..offset + bytes.len()].copy_from_slice(bytes);
     parse(&image).err().map_or_else(|| "accepted".to_owned(), |error| error.to_string())
 }

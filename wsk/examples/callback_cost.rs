@@ -4,8 +4,8 @@
 #![no_std]
 
 use wsk::events::{
-    ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition,
-    Inspection, Level, Receipt, thunks,
+    CallbackIrql, ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams,
+    Disposition, Inspection, Receipt, thunks,
 };
 use wsk::sys::{
     NTSTATUS, PSOCKADDR, PVOID, PWSK_DATA_INDICATION, PWSK_DATAGRAM_INDICATION, PWSK_INSPECT_ID,
@@ -29,7 +29,7 @@ impl ConnectionEvents for Nothing {
         Receipt::All
     }
 
-    fn disconnected(&self, _abortive: bool, _level: Level) {}
+    fn disconnected(&self, _abortive: bool, _level: CallbackIrql) {}
 
     fn send_backlog(&self, _ideal: usize) {}
 }

@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use yaxpeax_arch::{Decoder as _, U8Reader};
 use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction, Opcode, Operand, SizeCode};
 
-use super::{Flow, Frame, Memory, Probe, Processor};
+use super::{Flow, Frame, InstructionSet, Memory, Probe};
 
 // A call keeps its return address in a register.
-pub(super) const PROCESSOR: Processor = Processor { flows, frames, return_address: 0 };
+pub(super) const PROCESSOR: InstructionSet = InstructionSet { flows, frames, return_address: 0 };
 
 /// The known contents of a register.
 #[derive(Clone, Copy)]

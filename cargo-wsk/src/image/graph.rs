@@ -148,14 +148,14 @@ impl Image {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Call;
+    use super::super::CallSite;
     use super::*;
 
     const NOTHING: fn(&Function) -> bool = |_| false;
 
     /// An image of functions: each with a name, a frame, and the places that it calls, if positive, or ends with.
     fn image(functions: &[(&str, u32, &[i32])]) -> Image {
-        let call = |place: &i32| Call {
+        let call = |place: &i32| CallSite {
             callee: Callee::Function(place.unsigned_abs() as usize),
             is_tail: *place < 0,
         };

@@ -69,14 +69,14 @@ pub struct Function {
     /// Bytes of the stack that it takes, with the return address.
     pub frame: u32,
     /// Every call in its code, once.
-    pub calls: Vec<Call>,
+    pub calls: Vec<CallSite>,
     /// Whether it can be called through a pointer.
     pub is_address_taken: bool,
 }
 
 /// A call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Call {
+pub struct CallSite {
     /// The called function.
     pub callee: Callee,
     /// Whether it is a tail call, after the function has freed its stack.
@@ -130,7 +130,7 @@ struct Frame {
 }
 
 /// The parts that depend on the processor.
-struct Processor {
+struct InstructionSet {
     /// The flow of a function's code, which begins at an address.
     flows: fn(&[u8], u32) -> Vec<Flow>,
     frames: fn(&[u8], &Memory<'_>) -> Result<Vec<Frame>>,
@@ -335,7 +335,7 @@ fn connect(
     functions: &mut [Function],
     imports: &[Import],
     memory: &Memory<'_>,
-    processor: &Processor,
+    processor: &InstructionSet,
     mut taken: Vec<u32>,
 ) -> Result<()> {
     let starts: BTreeMap<u32, usize> =
@@ -378,7 +378,7 @@ fn connect(
                 Flow::CallPointer => (Callee::Pointer, false),
                 Flow::JumpPointer => (Callee::Pointer, true),
             };
-            calls.insert(Call { callee, is_tail });
+            calls.insert(CallSite { callee, is_tail });
         }
         function.frame = function.frame.max(pushed + processor.return_address);
         function.calls = calls.into_iter().collect();

@@ -8,9 +8,9 @@ use pe_unwind_info::x86_64::{
     FunctionTableEntries, RuntimeFunction, UnwindInfo, UnwindInfoFlags, UnwindOperation,
 };
 
-use super::{Flow, Frame, Memory, Probe, Processor};
+use super::{Flow, Frame, InstructionSet, Memory, Probe};
 
-pub(super) const PROCESSOR: Processor = Processor { flows, frames, return_address: 8 };
+pub(super) const PROCESSOR: InstructionSet = InstructionSet { flows, frames, return_address: 8 };
 
 fn flows(code: &[u8], start: u32) -> Vec<Flow> {
     let mut decoder = Decoder::with_ip(64, code, u64::from(start), DecoderOptions::NONE);

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 /// The lines that Wine has written so far. Clones share them.
 #[derive(Clone)]
-pub struct Log {
+pub struct WineLog {
     shared: Arc<(Mutex<Vec<String>>, Condvar)>,
     streaming: bool,
 }
@@ -18,7 +18,7 @@ pub struct Log {
 /// Wine's output after a crash of the driver or of Wine itself.
 const CRASHES: [&str; 3] = ["wine: Unhandled", "unimplemented function", "wine: Call from"];
 
-impl Log {
+impl WineLog {
     /// A log that is only collected.
     #[must_use]
     pub fn kept() -> Self {
@@ -141,14 +141,14 @@ mod tests {
 
     #[test]
     fn a_message_that_does_not_come_is_an_error() {
-        let log = Log::kept();
+        let log = WineLog::kept();
         let error = log.wait_for(0, "unloaded", Duration::from_millis(1)).unwrap_err();
         assert!(error.to_string().contains("did not say `unloaded`"));
     }
 
     #[test]
     fn crashes_are_seen() {
-        let log = Log::kept();
+        let log = WineLog::kept();
         log.check_for_crashes().unwrap();
         log.lines().push("wine: Unhandled page fault on execute access".to_owned());
         assert!(log.check_for_crashes().is_err());

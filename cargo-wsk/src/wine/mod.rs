@@ -14,9 +14,9 @@ use std::sync::mpsc;
 
 use anyhow::{Context, Result};
 
-pub use self::log::Log;
+pub use self::log::WineLog;
 pub use self::prefix::{Channels, NEEDS, Prefix};
-pub use self::service::{DriverService, Parameter, RegistryValue};
+pub use self::service::{DriverService, RegistryValue, ServiceParameter};
 
 /// A driver that runs until Ctrl-C.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub struct Run<'a> {
     /// The name of its service.
     pub name: &'a str,
     /// The values below its key `Parameters` in the registry.
-    pub parameters: &'a [Parameter],
+    pub parameters: &'a [ServiceParameter],
 }
 
 impl Run<'_> {
@@ -48,7 +48,7 @@ impl Run<'_> {
         })?;
         let image = build()?;
         println!("starting Wine");
-        let log = Log::streaming();
+        let log = WineLog::streaming();
         let prefix = Prefix::create(scratch, &log, Channels::Messages)?;
         let service = DriverService::start(&prefix, self.name, &image, self.parameters)
             .with_context(|| format!("the driver does not start\n{}", log.text()))?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use wait_timeout::ChildExt;
 
-use super::log::Log;
+use super::log::WineLog;
 use crate::setup::Dependency;
 
 const WINE: &str = "/usr/lib/wine/wine64";
@@ -60,7 +60,7 @@ impl Prefix {
     /// # Errors
     ///
     /// If Wine does not start.
-    pub fn create(scratch: &Path, log: &Log, channels: Channels) -> Result<Self> {
+    pub fn create(scratch: &Path, log: &WineLog, channels: Channels) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = scratch.join(format!("wine-{}-{number}", std::process::id()));

@@ -12,7 +12,7 @@ use super::prefix::Prefix;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A value below the key `Parameters` of a driver, with its name.
-pub type Parameter = (String, RegistryValue);
+pub type ServiceParameter = (String, RegistryValue);
 
 /// A value of the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl<'a> DriverService<'a> {
         prefix: &'a Prefix,
         name: &str,
         image: &Path,
-        parameters: &[Parameter],
+        parameters: &[ServiceParameter],
     ) -> Result<Self> {
         let service = Self { prefix, name: name.to_owned() };
         let file = prefix.drive_c().join(format!("{name}.sys"));

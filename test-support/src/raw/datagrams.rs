@@ -114,7 +114,7 @@ pub fn send_with_control(
     socket: PWSK_SOCKET,
     bytes: &[u8],
     to: SocketAddr,
-    messages: &[Message],
+    messages: &[RawControlMessage],
 ) -> NTSTATUS {
     let (buffer, control) = (PoolBuffer::with(bytes), control_data(messages));
     send_with(socket, &buffer, Some(to), Some(&control)).wait().0
@@ -150,7 +150,7 @@ pub fn send_messages(
 
 /// A control message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct RawControlMessage {
     /// The protocol, such as `IPPROTO_IP`.
     pub level: ULONG,
     /// The type, such as `IP_PKTINFO`.
@@ -160,24 +160,24 @@ pub struct Message {
 }
 
 /// A control message with these bytes.
-pub fn message(level: ULONG, kind: ULONG, data: &[u8]) -> Message {
-    Message { level, kind, data: data.to_vec() }
+pub fn message(level: ULONG, kind: ULONG, data: &[u8]) -> RawControlMessage {
+    RawControlMessage { level, kind, data: data.to_vec() }
 }
 
 /// A control message with a number.
-pub fn number(level: ULONG, kind: ULONG, number: ULONG) -> Message {
+pub fn number(level: ULONG, kind: ULONG, number: ULONG) -> RawControlMessage {
     message(level, kind, &number.to_ne_bytes())
 }
 
 /// The control data of a send, in nonpaged pool.
-pub fn control_data(messages: &[Message]) -> PoolBuffer {
+pub fn control_data(messages: &[RawControlMessage]) -> PoolBuffer {
     let size = messages.iter().map(|message| WSA_CMSG_SPACE(message.data.len())).sum();
     let control = PoolBuffer::new(size);
     // SAFETY: `size` is the space of all messages, each of which begins aligned for a header.
     unsafe {
         control.bytes.write_bytes(0, size);
         let mut place: PCMSGHDR = control.bytes.cast();
-        for Message { level, kind, data } in messages {
+        for RawControlMessage { level, kind, data } in messages {
             let (level, kind) = ((*level).try_into().unwrap(), (*kind).try_into().unwrap());
             let length = WSA_CMSG_LEN(data.len());
             place.write(CMSGHDR { cmsg_len: length, cmsg_level: level, cmsg_type: kind });
@@ -193,7 +193,7 @@ pub fn control_data(messages: &[Message]) -> PoolBuffer {
 /// # Safety
 ///
 /// The pointer is to `length` bytes, or null.
-pub unsafe fn messages(control: PCMSGHDR, length: ULONG) -> Vec<Message> {
+pub unsafe fn messages(control: PCMSGHDR, length: ULONG) -> Vec<RawControlMessage> {
     let length = length as usize;
     let mut all = Vec::new();
     // SAFETY: the pointer is to `length` bytes, or null: the caller's contract.
@@ -212,7 +212,7 @@ pub unsafe fn messages(control: PCMSGHDR, length: ULONG) -> Vec<Message> {
 }
 
 /// The destination in an `IN_PKTINFO` or `IN6_PKTINFO`.
-pub fn destination(messages: &[Message]) -> Option<std::net::IpAddr> {
+pub fn destination(messages: &[RawControlMessage]) -> Option<std::net::IpAddr> {
     messages.iter().find_map(|message| match (message.level, message.kind) {
         (IPPROTO_IP, IP_PKTINFO) => {
             assert_eq!(message.data.len(), size_of::<IN_PKTINFO>());
@@ -227,7 +227,7 @@ pub fn destination(messages: &[Message]) -> Option<std::net::IpAddr> {
 }
 
 /// The number in the first message of this kind.
-pub fn number_in(messages: &[Message], level: ULONG, kind: ULONG) -> Option<ULONG> {
+pub fn number_in(messages: &[RawControlMessage], level: ULONG, kind: ULONG) -> Option<ULONG> {
     let found = messages.iter().find(|found| (found.level, found.kind) == (level, kind))?;
     Some(ULONG::from_ne_bytes(found.data.as_slice().try_into().unwrap()))
 }
@@ -245,13 +245,13 @@ pub struct Receive {
 
 /// A received datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
+pub struct ReceivedDatagram {
     /// The datagram's bytes.
     pub bytes: Vec<u8>,
     /// The sender.
     pub from: SocketAddr,
     /// The control data.
-    pub messages: Vec<Message>,
+    pub messages: Vec<RawControlMessage>,
     /// The flags that WSK set, such as `MSG_TRUNC`.
     pub flags: ULONG,
 }
@@ -276,7 +276,7 @@ impl Receive {
     }
 
     /// Waits until a datagram has arrived.
-    pub fn wait(self) -> Result<Received, NTSTATUS> {
+    pub fn wait(self) -> Result<ReceivedDatagram, NTSTATUS> {
         let Self { request, bytes, from, control, numbers } = self;
         let (status, count) = request.wait();
         if !matches!(status, STATUS_SUCCESS | STATUS_BUFFER_OVERFLOW) {
@@ -292,13 +292,13 @@ impl Receive {
             assert_eq!(flags & MSG_TRUNC, 0, "both the status and a flag say that it was cut off");
             flags |= MSG_TRUNC;
         }
-        Ok(Received { bytes: bytes.read(count), from: from.get(), messages, flags })
+        Ok(ReceivedDatagram { bytes: bytes.read(count), from: from.get(), messages, flags })
     }
 }
 
 /// Receives a datagram of any size, and waits for it.
 #[track_caller]
-pub fn receive(socket: PWSK_SOCKET) -> Received {
+pub fn receive(socket: PWSK_SOCKET) -> ReceivedDatagram {
     Receive::new(socket, 64 << 10, 256).wait().unwrap()
 }
 

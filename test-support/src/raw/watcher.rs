@@ -12,7 +12,7 @@ use super::read_address;
 
 /// A recorded call of a callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum RecordedCall {
     /// `WskReceiveEvent` or its extended form.
     Receive {
         /// The bytes that the callback took.
@@ -67,7 +67,7 @@ pub enum Take {
 
 type OnReceive = dyn FnMut(&[u8]) -> Take + Send;
 type OnAccept = dyn FnMut(PWSK_SOCKET) -> Option<(PVOID, *const WSK_CLIENT_CONNECTION_DISPATCH)>;
-type OnInspect = dyn FnMut(&Event) -> WSK_INSPECT_ACTION + Send;
+type OnInspect = dyn FnMut(&RecordedCall) -> WSK_INSPECT_ACTION + Send;
 
 /// The context of a socket's callbacks.
 ///
@@ -76,7 +76,7 @@ type OnInspect = dyn FnMut(&Event) -> WSK_INSPECT_ACTION + Send;
 /// The event is initialized, in nonpaged pool, and valid as long as this value.
 pub struct Watcher {
     event: PRKEVENT,
-    seen: Mutex<Vec<Event>>,
+    seen: Mutex<Vec<RecordedCall>>,
     retained: Mutex<Vec<PWSK_DATA_INDICATION>>,
     /// Calls of the receive callback that have not returned: at most one.
     receiving: AtomicUsize,
@@ -147,7 +147,7 @@ impl Watcher {
     /// Decides over connection requests. Call it before any can arrive.
     pub fn on_inspect(
         self: Box<Self>,
-        f: impl FnMut(&Event) -> WSK_INSPECT_ACTION + Send + 'static,
+        f: impl FnMut(&RecordedCall) -> WSK_INSPECT_ACTION + Send + 'static,
     ) -> Box<Self> {
         *lock(&self.on_inspect) = Box::new(f);
         self
@@ -165,13 +165,13 @@ impl Watcher {
     }
 
     /// All events so far, in order.
-    pub fn seen(&self) -> Vec<Event> {
+    pub fn seen(&self) -> Vec<RecordedCall> {
         lock(&self.seen).clone()
     }
 
     /// Waits until `is_enough` returns true for the events so far.
     #[track_caller]
-    pub fn wait_until(&self, is_enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+    pub fn wait_until(&self, is_enough: impl Fn(&[RecordedCall]) -> bool) -> Vec<RecordedCall> {
         loop {
             let seen = self.seen();
             if is_enough(&seen) {
@@ -189,7 +189,7 @@ impl Watcher {
 
     /// Waits until there are `count` events.
     #[track_caller]
-    pub fn wait_for(&self, count: usize) -> Vec<Event> {
+    pub fn wait_for(&self, count: usize) -> Vec<RecordedCall> {
         self.wait_until(|seen| seen.len() >= count)
     }
 
@@ -204,7 +204,7 @@ impl Watcher {
         std::mem::take(&mut lock(&self.retained))
     }
 
-    fn record(&self, event: Event) {
+    fn record(&self, event: RecordedCall) {
         assert!(current_irql() <= DISPATCH_LEVEL);
         lock(&self.seen).push(event);
         // SAFETY: the event is initialized, and no lock is held.
@@ -226,9 +226,9 @@ impl Drop for Watcher {
 }
 
 /// All bytes that were taken, in order.
-pub fn bytes_of(events: &[Event]) -> Vec<u8> {
+pub fn bytes_of(events: &[RecordedCall]) -> Vec<u8> {
     let parts = events.iter().filter_map(|event| match event {
-        Event::Receive { bytes, .. } => Some(bytes.as_slice()),
+        RecordedCall::Receive { bytes, .. } => Some(bytes.as_slice()),
         _ => None,
     });
     parts.collect::<Vec<_>>().concat()
@@ -286,7 +286,7 @@ pub unsafe extern "C" fn receive(
     let others = watcher.receiving.fetch_add(1, Ordering::SeqCst);
     assert_eq!(others, 0, "data is indicated before the callback has returned");
     let status = if list.is_null() {
-        watcher.record(Event::Dead("WskReceiveEvent"));
+        watcher.record(RecordedCall::Dead("WskReceiveEvent"));
         STATUS_SUCCESS
     } else {
         // SAFETY: the list is the callback's.
@@ -307,7 +307,7 @@ pub unsafe extern "C" fn receive(
             }
             Take::Refuse => (STATUS_DATA_NOT_ACCEPTED, 0),
         };
-        watcher.record(Event::Receive { bytes: bytes[..taken].to_vec(), flags });
+        watcher.record(RecordedCall::Receive { bytes: bytes[..taken].to_vec(), flags });
         status
     };
     watcher.receiving.fetch_sub(1, Ordering::SeqCst);
@@ -339,13 +339,13 @@ unsafe extern "C" fn disconnect(context: PVOID, flags: ULONG) -> NTSTATUS {
     let watcher = unsafe { Watcher::of(context) };
     check_level(flags);
     lock(&watcher.on_disconnect)(flags);
-    watcher.record(Event::Disconnect { flags: flags & !WSK_FLAG_AT_DISPATCH_LEVEL });
+    watcher.record(RecordedCall::Disconnect { flags: flags & !WSK_FLAG_AT_DISPATCH_LEVEL });
     STATUS_SUCCESS
 }
 
 unsafe extern "C" fn send_backlog(context: PVOID, size: SIZE_T) -> NTSTATUS {
     // SAFETY: the context is a watcher.
-    unsafe { Watcher::of(context) }.record(Event::SendBacklog(size));
+    unsafe { Watcher::of(context) }.record(RecordedCall::SendBacklog(size));
     STATUS_SUCCESS
 }
 
@@ -362,7 +362,7 @@ unsafe extern "C" fn accept(
     let watcher = unsafe { Watcher::of(context) };
     check_level(flags);
     if socket.is_null() {
-        watcher.record(Event::Dead("WskAcceptEvent"));
+        watcher.record(RecordedCall::Dead("WskAcceptEvent"));
         return STATUS_REQUEST_NOT_ACCEPTED;
     }
     // SAFETY: the addresses are the callback's.
@@ -379,7 +379,7 @@ unsafe extern "C" fn accept(
         }
         answer
     };
-    watcher.record(Event::Accept { socket: socket.expose_provenance(), local, remote });
+    watcher.record(RecordedCall::Accept { socket: socket.expose_provenance(), local, remote });
     if answer.is_some() { STATUS_SUCCESS } else { STATUS_REQUEST_NOT_ACCEPTED }
 }
 
@@ -392,12 +392,12 @@ unsafe extern "C" fn inspect(
     // SAFETY: the context is a watcher.
     let watcher = unsafe { Watcher::of(context) };
     if id.is_null() {
-        watcher.record(Event::Dead("WskInspectEvent"));
+        watcher.record(RecordedCall::Dead("WskInspectEvent"));
         return WskInspectReject;
     }
     // SAFETY: the address and the identification are the callback's.
     let (remote, id) = unsafe { (read_address(remote), (*id).fields()) };
-    let event = Event::Inspect { id, remote };
+    let event = RecordedCall::Inspect { id, remote };
     let action = lock(&watcher.on_inspect)(&event);
     watcher.record(event);
     action
@@ -406,7 +406,7 @@ unsafe extern "C" fn inspect(
 unsafe extern "C" fn abort(context: PVOID, id: PWSK_INSPECT_ID) -> NTSTATUS {
     // SAFETY: the context is a watcher, and the identification is the callback's.
     let (watcher, id) = unsafe { (Watcher::of(context), (*id).fields()) };
-    watcher.record(Event::Abort { id });
+    watcher.record(RecordedCall::Abort { id });
     STATUS_SUCCESS
 }
 

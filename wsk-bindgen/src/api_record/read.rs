@@ -14,7 +14,7 @@ use super::gates::{Gates, is_balanced, macros};
 use super::items::{Items, SAMPLES};
 use super::reader::Reader;
 use crate::deep_stack;
-use crate::headers::{Arguments, IncludeTree, Processor, libclang};
+use crate::headers::{ClangArguments, IncludeTree, Processor, libclang};
 
 /// The headers to read.
 pub(crate) const HEADER: &str = "wsk.h";
@@ -76,7 +76,7 @@ fn differing<'a>(one: &'a Items, other: &'a Items) -> Vec<&'a str> {
 
 fn read_one(clang: &Clang, tree: &IncludeTree, processor: Processor) -> Result<Header> {
     let text = tree.read(HEADER)?;
-    let arguments = Arguments::new(tree, processor)?;
+    let arguments = ClangArguments::new(tree, processor)?;
     let index = Index::new(clang, false, false);
     let unit = index
         .parser(WRAPPER)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::compare::Semver;
-use super::report::{Entry, Report};
+use super::report::{ItemChange, Report};
 
 pub(super) fn write(report: &Report) -> String {
     let mut text = format!("`wsk.h`, from {} to {}:\n", report.old, report.new);
@@ -18,7 +18,7 @@ pub(super) fn write(report: &Report) -> String {
         }
         let _ = writeln!(text, "\n### {title}\n");
         // A pointer is listed with its target type.
-        let is_pointer = |entry: &&Entry| {
+        let is_pointer = |entry: &&ItemChange| {
             let target = entry.name.strip_prefix('P');
             entries.iter().any(|other| Some(other.name.as_str()) == target)
         };
@@ -30,7 +30,7 @@ pub(super) fn write(report: &Report) -> String {
 }
 
 /// An entry on a line.
-fn line(entry: &Entry, report: &Report) -> String {
+fn line(entry: &ItemChange, report: &Report) -> String {
     let breaking = if entry.semver == Semver::Major { "**Breaking:** " } else { "" };
     let mut line = format!("{breaking}`{}`: ", entry.name);
     if entry.differences.is_empty() {

@@ -16,7 +16,7 @@ const HOST: &str = "wsk-host/src/wsk/tables.rs";
 const EVENTS: &str = "wsk/src/events/tables.rs";
 
 /// The sources that have a table's slots.
-pub(crate) struct Project {
+pub(crate) struct ProjectSources {
     typed: BTreeMap<String, TypedTable>,
     host: String,
     events: String,
@@ -44,7 +44,7 @@ impl RequiredPart {
     }
 }
 
-impl Project {
+impl ProjectSources {
     pub(crate) fn load() -> Result<Self> {
         let read = |path: &str| {
             fs::read_to_string(project::root().join(path))
@@ -200,7 +200,7 @@ mod tests {
         let config = BindingsConfig::load(&project::root().join("headers")).unwrap();
         let history = config.history().unwrap();
         let record = config.records.get(&config.release).unwrap();
-        let project = Project::load().unwrap();
+        let project = ProjectSources::load().unwrap();
         let capabilities = capabilities();
         let mut used = 0;
         for (table, item) in record.items.iter().filter(|(name, _)| is_provider_table(name)) {
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_found_in_its_own_table() {
-        let project = Project::load().unwrap();
+        let project = ProjectSources::load().unwrap();
         let exists = |table, slot, is_later| -> Vec<bool> {
             let slots = project.slot(table, slot, "PFN_WSK_SEND", is_later);
             slots.iter().map(|slot| slot.exists).collect()

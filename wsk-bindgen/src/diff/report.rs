@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::compare::{self, Aspect, Difference, Semver, describe};
-use super::project::{Project, is_provider_table};
+use super::project::{ProjectSources, is_provider_table};
 use super::side::{self, Side};
 use super::to_do;
 use crate::api_record::items::{Field, Item, ItemKind, Number};
@@ -20,9 +20,9 @@ pub(crate) struct Report {
     pub(crate) new: String,
     /// The greatest of all changes.
     pub(crate) semver: Semver,
-    pub(crate) added: Vec<Entry>,
-    pub(crate) removed: Vec<Entry>,
-    pub(crate) changed: Vec<Entry>,
+    pub(crate) added: Vec<ItemChange>,
+    pub(crate) removed: Vec<ItemChange>,
+    pub(crate) changed: Vec<ItemChange>,
     /// The remaining steps in this project, in their order.
     pub(crate) to_do: Vec<String>,
     /// Whether the new side may have what the bindings do not have yet.
@@ -32,7 +32,7 @@ pub(crate) struct Report {
 
 /// A change of one item.
 #[derive(Serialize)]
-pub(crate) struct Entry {
+pub(crate) struct ItemChange {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     /// The item in a few words.
@@ -62,7 +62,7 @@ pub(crate) struct Edit {
 
 impl Report {
     pub(crate) fn new(old: &Side, new: &Side, config: &BindingsConfig) -> Result<Self> {
-        let project = Project::load()?;
+        let project = ProjectSources::load()?;
         let history = History::all(&config.records, &config.releases);
         let found = compare::compare(&old.items, &new.items, history);
         let bindings = side::bindings(config)?;
@@ -89,7 +89,7 @@ impl Report {
         Ok(report)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &ItemChange> {
         self.added.iter().chain(&self.removed).chain(&self.changed)
     }
 
@@ -104,12 +104,12 @@ struct ReportWriter<'a> {
     is_ahead: bool,
     config: &'a BindingsConfig,
     bindings: &'a Record,
-    project: &'a Project,
+    project: &'a ProjectSources,
     history: History<'a>,
 }
 
 impl ReportWriter<'_> {
-    fn added(&self, name: &str, item: &Item) -> Entry {
+    fn added(&self, name: &str, item: &Item) -> ItemChange {
         let mut needs = self.documentation(name, item);
         if let ItemKind::Structure(structure) = &item.kind {
             needs.extend(self.table(name));
@@ -121,7 +121,7 @@ impl ReportWriter<'_> {
                 }
             }
         }
-        Entry {
+        ItemChange {
             since: self.since(name, item),
             because: "a new name".to_owned(),
             needs,
@@ -129,16 +129,16 @@ impl ReportWriter<'_> {
         }
     }
 
-    fn removed(&self, name: &str, item: &Item) -> Entry {
+    fn removed(&self, name: &str, item: &Item) -> ItemChange {
         let mut needs = Vec::new();
         if self.is_documented(name, item) {
             needs.extend(self.stale(&format!("[wsk.{name}]"), self.config.wsk.contains_key(name)));
         }
         let because = "uses of it no longer compile".to_owned();
-        Entry { because, needs, ..entry(name, item, Semver::Major) }
+        ItemChange { because, needs, ..entry(name, item, Semver::Major) }
     }
 
-    fn changed(&self, name: &str, item: &Item, differences: Vec<Difference>) -> Entry {
+    fn changed(&self, name: &str, item: &Item, differences: Vec<Difference>) -> ItemChange {
         let semver = differences.iter().map(|it| it.semver).max().unwrap_or(Semver::None);
         let mut needs = Vec::new();
         for difference in &differences {
@@ -165,7 +165,7 @@ impl ReportWriter<'_> {
         let worst = differences.iter().find(|it| it.semver == semver);
         let because = worst.map(|it| it.because.to_owned()).unwrap_or_default();
         let since = self.since(name, item);
-        Entry { since, because, differences, needs, ..entry(name, item, semver) }
+        ItemChange { since, because, differences, needs, ..entry(name, item, semver) }
     }
 
     /// The edits that a change of a field requires.
@@ -310,8 +310,8 @@ impl ReportWriter<'_> {
     }
 }
 
-fn entry(name: &str, item: &Item, semver: Semver) -> Entry {
-    Entry {
+fn entry(name: &str, item: &Item, semver: Semver) -> ItemChange {
+    ItemChange {
         name: name.to_owned(),
         kind: item.kind.name(),
         description: describe(item),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::api_record::items::Items;
 use crate::api_record::{self, Record};
-use crate::headers::{IncludeTree, Origin, libclang, wdk};
+use crate::headers::{HeaderOrigin, IncludeTree, libclang, wdk};
 use crate::project;
 use crate::regen::BindingsConfig;
 
@@ -34,7 +34,7 @@ pub(crate) struct Side {
 
 /// Headers that were read for a comparison.
 pub(crate) struct Read {
-    pub(crate) origin: Origin,
+    pub(crate) origin: HeaderOrigin,
     /// Why the release is not known.
     pub(crate) unknown: Option<String>,
     /// The names of Windows releases in its sdkddkver.h, with their numbers.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Entry, Report};
+use super::report::{ItemChange, Report};
 
 pub(super) fn write(report: &Report) -> String {
     let mut text = format!("wsk.h: from {} to {}\n", report.old, report.new);
@@ -39,8 +39,9 @@ pub(super) fn write(report: &Report) -> String {
     text
 }
 
-fn write_entry(text: &mut String, entry: &Entry) {
-    let Entry { name, description, since, gate, semver, because, differences, needs, .. } = entry;
+fn write_entry(text: &mut String, entry: &ItemChange) {
+    let ItemChange { name, description, since, gate, semver, because, differences, needs, .. } =
+        entry;
     if differences.is_empty() {
         let _ = writeln!(text, "  {name}: {description}");
     } else {

@@ -20,7 +20,7 @@ pub(crate) struct IncludeTree {
     /// The version of their folder, such as `10.0.26100.0`, if it has one.
     pub(crate) version: Option<String>,
     /// The option that makes a command read the same headers again.
-    pub(crate) origin: Origin,
+    pub(crate) origin: HeaderOrigin,
     /// `km/crt` (where there is one), `km` and `shared`, in the order of their search.
     pub(super) folders: Vec<PathBuf>,
     /// Whether they have the layout of a kit before Windows 8.
@@ -29,12 +29,12 @@ pub(crate) struct IncludeTree {
 
 /// The location of headers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Origin {
+pub(crate) struct HeaderOrigin {
     folders: Vec<PathBuf>,
     release: Option<String>,
 }
 
-impl Origin {
+impl HeaderOrigin {
     /// The arguments with which a command reads a WDK.
     pub(crate) fn arguments(&self) -> String {
         let folders = self.folders.iter().map(|folder| format!("--wdk {}", quoted(folder)));
@@ -64,7 +64,7 @@ impl IncludeTree {
     pub(crate) fn own(headers: &Path) -> Result<Self> {
         let place = KitLocation::given(&[headers.to_path_buf()])?;
         let kit = place.whole().next().context("this project's headers are missing")?;
-        Self::new("headers/".to_owned(), kit, Origin::default())
+        Self::new("headers/".to_owned(), kit, HeaderOrigin::default())
     }
 
     /// The headers of a WDK, of a requested release or the selected one.
@@ -74,11 +74,11 @@ impl IncludeTree {
             None => format!("the headers in {}", selection.place.folders[0].display()),
         };
         let folders = selection.place.folders.clone();
-        let origin = Origin { folders, release: release.map(str::to_owned) };
+        let origin = HeaderOrigin { folders, release: release.map(str::to_owned) };
         Self::new(name, selection.kit, origin)
     }
 
-    fn new(name: String, kit: &Kit, origin: Origin) -> Result<Self> {
+    fn new(name: String, kit: &Kit, origin: HeaderOrigin) -> Result<Self> {
         let version = kit.version.as_ref().map(ToString::to_string);
         Ok(Self { name, version, origin, folders: kit.search()?, is_old: kit.is_old() })
     }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-pub(crate) use self::include::{IncludeTree, Origin};
+pub(crate) use self::include::{HeaderOrigin, IncludeTree};
 use crate::project;
 
 /// The processors that Windows drivers are built for.
@@ -48,12 +48,12 @@ impl Processor {
 }
 
 /// Clang's options, and the temporary files that they name, which are removed with this value.
-pub(crate) struct Arguments {
+pub(crate) struct ClangArguments {
     list: Vec<String>,
     overlay: PathBuf,
 }
 
-impl Arguments {
+impl ClangArguments {
     /// C++ is what names the `Basic` member of the provider's tables: in C it has no name. The Windows that
     /// is compiled for is later than all, so that no gate is closed.
     pub(crate) fn new(tree: &IncludeTree, processor: Processor) -> Result<Self> {
@@ -78,7 +78,7 @@ impl Arguments {
     }
 }
 
-impl Drop for Arguments {
+impl Drop for ClangArguments {
     fn drop(&mut self) {
         // It is in the scratch folder: `cargo clean` removes what this cannot.
         let _ = fs::remove_file(&self.overlay);

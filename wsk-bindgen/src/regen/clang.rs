@@ -10,7 +10,7 @@ use bindgen::callbacks::{MacroParsingBehavior, ParseCallbacks};
 
 use super::bindings_config::BindingsConfig;
 use super::evaluate::Declared;
-use crate::headers::{Arguments, IncludeTree, Processor};
+use crate::headers::{ClangArguments, IncludeTree, Processor};
 
 /// The declarations of the headers.
 pub(crate) struct Headers {
@@ -39,7 +39,7 @@ pub(crate) fn read(
     processor: Processor,
     declared: &Declared,
 ) -> Result<Headers> {
-    let arguments = Arguments::new(tree, processor)?;
+    let arguments = ClangArguments::new(tree, processor)?;
     let macros = Rc::new(RefCell::new(BTreeSet::new()));
     let mut builder = bindgen::Builder::default()
         .header_contents(WRAPPER, &wrapper(config))

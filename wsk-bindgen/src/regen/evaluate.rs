@@ -16,7 +16,7 @@ use super::clang::{ALIGN, CONSTANT, OFFSET, SIGN, SIZE, WRAPPER, wrapper};
 use super::expressible::inexpressible;
 use crate::api_record::{HEADER, integer, is_named};
 use crate::deep_stack;
-use crate::headers::{Arguments, IncludeTree, Processor, libclang};
+use crate::headers::{ClangArguments, IncludeTree, Processor, libclang};
 
 /// Constants without a cast, which show whether an item of `bindings.toml` is an integer.
 const INTEGER: &str = "WSK_SYS_INTEGER_";
@@ -56,7 +56,7 @@ fn check_for(
     age: Age<'_>,
     declared: &mut Declared,
 ) -> Result<()> {
-    let arguments = Arguments::new(tree, processor)?;
+    let arguments = ClangArguments::new(tree, processor)?;
     let index = Index::new(clang, false, false);
     let mut text = wrapper(config);
     for (name, _) in config.items().filter(|(_, item)| item.constant_type.is_some()) {

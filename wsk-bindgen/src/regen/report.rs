@@ -90,15 +90,15 @@ pub(crate) fn diff(from: &str, to: &str, name: &str, old: &str, new: &str) -> St
         .to_string()
 }
 
-type Items = BTreeMap<String, (&'static str, String)>;
+type ReportedItems = BTreeMap<String, (&'static str, String)>;
 
-fn items_or_none(text: &str) -> Items {
+fn items_or_none(text: &str) -> ReportedItems {
     items(text).unwrap_or_default()
 }
 
 /// The items of a generated file: kind and text by name.
-fn items(text: &str) -> Result<Items> {
-    let mut found = Items::new();
+fn items(text: &str) -> Result<ReportedItems> {
+    let mut found = ReportedItems::new();
     let mut insert = |name: String, kind, tokens: &dyn ToTokens| {
         found.insert(name, (kind, tokens.to_token_stream().to_string()));
     };

@@ -36,13 +36,13 @@ fn expand_function(name: Option<LitStr>, function: &ItemFn) -> Result<TokenStrea
         },
         _ => return Err(Error::new_spanned(&function.sig, "expected `extern \"C\"`")),
     };
-    let target = quote!(crate::kernel::abi::Target::#target);
+    let target = quote!(crate::kernel::abi::ExportTarget::#target);
     Ok(listed(name, &ident.to_string(), &function.to_token_stream(), &target))
 }
 
 fn expand_static(name: Option<LitStr>, variable: &ItemStatic) -> TokenStream {
     let ident = &variable.ident;
-    let target = quote!(crate::kernel::abi::Target::data((&raw const #ident).cast()));
+    let target = quote!(crate::kernel::abi::ExportTarget::data((&raw const #ident).cast()));
     listed(name, &ident.to_string(), &variable.to_token_stream(), &target)
 }
 

@@ -14,7 +14,7 @@ use wsk_sys::since::{self, WindowsVersion};
 use wsk_sys::{PASSIVE_LEVEL, PUNICODE_STRING, PVOID};
 
 use crate::kernel::Kernel;
-use crate::kernel::abi::{EXPORTS, Target, entry_points};
+use crate::kernel::abi::{EXPORTS, ExportTarget, entry_points};
 use crate::kernel::config::Windows;
 use crate::kernel::ke::irql::require_at_most;
 
@@ -29,8 +29,10 @@ const LATER: [(&str, WindowsVersion); 3] = [
 pub(crate) fn address(name: &str, windows: Windows) -> Option<usize> {
     static BY_NAME: OnceLock<HashMap<&str, usize>> = OnceLock::new();
     let address = |target| match target {
-        Target::Function(function) => entry_points::of(function),
-        Target::Microsoft(address) | Target::Data(address) => address.expose_provenance(),
+        ExportTarget::Function(function) => entry_points::of(function),
+        ExportTarget::Microsoft(address) | ExportTarget::Data(address) => {
+            address.expose_provenance()
+        }
     };
     let exports = BY_NAME.get_or_init(|| {
         EXPORTS.iter().map(|export| (export.name, address(export.target))).collect()

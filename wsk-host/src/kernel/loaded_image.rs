@@ -8,7 +8,7 @@ use crate::verifier::Origin;
 
 /// A kernel's record of the client's image.
 #[derive(Default)]
-pub(crate) struct Image {
+pub(crate) struct LoadedImage {
     is_unloaded: bool,
     /// Whether a thread waits for the end of a call.
     pub(crate) is_awaited: bool,
@@ -45,7 +45,7 @@ pub(crate) struct ClientCall {
 /// All memory of statics, which is never freed.
 static STATICS: Mutex<Vec<&'static [AtomicU64]>> = Mutex::new(Vec::new());
 
-impl Image {
+impl LoadedImage {
     /// Begins a call.
     pub(crate) fn begin(&mut self, running: RunningCode) -> ClientCall {
         self.last += 1;

@@ -81,13 +81,13 @@ use ke::event_calls::EventCallCounter;
 pub use ke::event_calls::EventCalls;
 pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
-use loaded_image::Image;
+use loaded_image::LoadedImage;
 use random::Random;
 use registry::Registry;
 use resources::Resources;
 use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
 use trace::Trace;
-use usage::Usage;
+use usage::MemoryUsage;
 
 use crate::verifier::{self, Levels, Sources};
 
@@ -106,14 +106,14 @@ struct KernelState {
     description: String,
     scheduler: Scheduler,
     blocks: Mutex<Blocks>,
-    usage: Mutex<Usage>,
+    usage: Mutex<MemoryUsage>,
     timers: Mutex<TimerQueue>,
     event_calls: EventCallCounter,
     work_items: Mutex<WorkQueue>,
     devices: Mutex<Devices>,
     registry: Mutex<Registry>,
     resources: Mutex<Resources>,
-    image: Mutex<Image>,
+    image: Mutex<LoadedImage>,
     /// Notified when a call of the client's code has ended.
     call_ended: Condvar,
     random: Mutex<Random>,
@@ -129,18 +129,18 @@ struct KernelState {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Attachment>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Rc<ThreadContext>>> = const { RefCell::new(None) };
 }
 
 /// The kernel that a thread has entered, and the thread's number in it.
-pub(crate) struct Attachment {
+pub(crate) struct ThreadContext {
     kernel: Kernel,
     thread: ThreadId,
 }
 
 /// The current thread's kernel. Unlike a [`Kernel`], it costs no atomic operation.
 pub(crate) enum CurrentKernel {
-    Entered(Rc<Attachment>),
+    Entered(Rc<ThreadContext>),
     Default(Kernel),
 }
 
@@ -379,7 +379,7 @@ impl Kernel {
         lock(&self.0.blocks)
     }
 
-    pub(crate) fn usage(&self) -> MutexGuard<'_, Usage> {
+    pub(crate) fn usage(&self) -> MutexGuard<'_, MemoryUsage> {
         lock(&self.0.usage)
     }
 
@@ -403,7 +403,7 @@ impl Kernel {
         lock(&self.0.resources)
     }
 
-    fn image(&self) -> MutexGuard<'_, Image> {
+    fn image(&self) -> MutexGuard<'_, LoadedImage> {
         lock(&self.0.image)
     }
 
@@ -544,9 +544,9 @@ fn reported() -> Option<Kernel> {
 }
 
 /// The callback, the configuration and the last events of the current thread's kernel, for a report.
-fn report_context(lines: usize) -> Option<verifier::Context> {
+fn report_context(lines: usize) -> Option<verifier::ReportContext> {
     let kernel = reported()?;
-    Some(verifier::Context {
+    Some(verifier::ReportContext {
         callback: context::current_callback(),
         config: kernel.0.description.clone(),
         trace: kernel.trace_tail(lines),
@@ -569,7 +569,7 @@ fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
 
 /// The attachment of a thread to a kernel: see [`Kernel::enter`].
 pub struct Entered {
-    outer: Option<Rc<Attachment>>,
+    outer: Option<Rc<ThreadContext>>,
     /// False if the thread already belonged to the kernel.
     is_new: bool,
 }
@@ -585,7 +585,7 @@ impl Entered {
             }
             let thread = announce();
             kernel.0.scheduler.begin(thread);
-            CURRENT.set(Some(Rc::new(Attachment { kernel, thread })));
+            CURRENT.set(Some(Rc::new(ThreadContext { kernel, thread })));
         }
         Self { outer, is_new: !is_inside }
     }

@@ -35,7 +35,7 @@ pub(crate) enum TraceEvent {
     Completion {
         irp: u64,
         status: NTSTATUS,
-        result: Result,
+        result: CallResult,
     },
     /// A call returns the final status of its request, not `STATUS_PENDING`.
     Return {
@@ -51,7 +51,7 @@ pub(crate) enum TraceEvent {
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Result {
+pub(crate) enum CallResult {
     Nothing,
     Number(usize),
     Socket(u64),
@@ -122,9 +122,9 @@ impl fmt::Display for TraceEntry {
             TraceEvent::Completion { irp, status, result } => {
                 write!(f, "IRP {irp} completes: {}", Status(*status))?;
                 match result {
-                    Result::Nothing => Ok(()),
-                    Result::Number(number) => write!(f, ", {number}"),
-                    Result::Socket(socket) => write!(f, ", socket {socket}"),
+                    CallResult::Nothing => Ok(()),
+                    CallResult::Number(number) => write!(f, ", {number}"),
+                    CallResult::Socket(socket) => write!(f, ", socket {socket}"),
                 }
             }
             TraceEvent::Return { irp, status } => {

@@ -121,7 +121,7 @@ pub(crate) fn kernel_violation(message: &str) -> ! {
 }
 
 /// The part of a report about the current thread's kernel.
-pub(crate) struct Context {
+pub(crate) struct ReportContext {
     /// The callback that the thread is in.
     pub(crate) callback: Option<String>,
     /// The configuration.
@@ -135,7 +135,7 @@ pub(crate) struct Context {
 /// The sources of a report's context.
 pub(crate) struct Sources {
     /// The context, with this number of lines of the trace.
-    pub(crate) context: fn(lines: usize) -> Option<Context>,
+    pub(crate) context: fn(lines: usize) -> Option<ReportContext>,
     /// The waits of the threads of the current thread's kernel, with the places of the threads.
     pub(crate) waits: fn(places: &BTreeMap<u64, String>) -> String,
 }
@@ -166,7 +166,7 @@ fn write(report: &str) {
 fn with_context(report: &str) -> String {
     let mut all = format!("wsk-host: {report}\n");
     let context = SOURCES.get().and_then(|sources| (sources.context)(LINES));
-    let Some(Context { callback, config, trace, again }) = context else { return all };
+    let Some(ReportContext { callback, config, trace, again }) = context else { return all };
     if let Some(callback) = callback {
         let _ = writeln!(all, "  in:      {callback}");
     }

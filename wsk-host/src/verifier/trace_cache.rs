@@ -31,14 +31,14 @@ const OUTERMOST: usize = 2;
 /// # Invariants
 ///
 /// The return addresses were on this thread's stack, above `stack`, when its stack pointer was that.
-struct Kept {
+struct CachedTrace {
     stack: usize,
     /// The addresses of the return addresses, and these.
     slots: Box<[(usize, usize)]>,
     frames: Arc<Recorded>,
 }
 
-impl Kept {
+impl CachedTrace {
     /// The number of frames, from the innermost one on, whose return address is on the stack.
     ///
     /// # Safety
@@ -63,7 +63,7 @@ impl Kept {
 }
 
 thread_local! {
-    static KEPT: RefCell<Vec<Vec<Kept>>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Vec<Vec<CachedTrace>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The stack pointer of the calling function.
@@ -103,7 +103,7 @@ pub(super) fn keep(stack: usize, slots: &[usize], addresses: &[usize], frames: &
     }
     let slots: Box<[_]> = slots.iter().copied().zip(addresses.iter().copied()).collect();
     let count = slots.len();
-    let mut new = Kept { stack, slots, frames: Arc::clone(frames) };
+    let mut new = CachedTrace { stack, slots, frames: Arc::clone(frames) };
     // The unwinder has read them there. Where that is not so, the frames are of another kind.
     // SAFETY: the stack pointer was `stack` in the caller, which has not returned.
     let matching = unsafe { new.matching() };

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use wsk_sys::{NTSTATUS, PIRP, ULONG};
 
 use super::client::Client;
-use super::network::{Datagram, Incoming};
+use super::network::{IncomingConnection, IncomingDatagram};
 use super::options::OptionValues;
 use crate::kernel::schedule::Ticks;
 use crate::kernel::trace;
 
 /// Work to be done without the stack's lock.
 pub(super) enum Action {
-    Complete(Completion),
-    Call(Box<Call>),
+    Complete(IrpCompletion),
+    Call(Box<CallbackCall>),
     /// A socket's close completes: nothing of the socket is left to run.
     Closed(ClosedSocket),
     /// At a time, check whether a socket can go on.
@@ -45,7 +45,7 @@ impl Action {
     pub(super) fn without_socket(self, id: u64) -> Self {
         match self {
             Self::Complete(completion) if completion.socket == id => {
-                Self::Complete(Completion { socket: 0, ..completion })
+                Self::Complete(IrpCompletion { socket: 0, ..completion })
             }
             other => other,
         }
@@ -64,21 +64,21 @@ pub(super) struct Irp(pub(super) PIRP);
 unsafe impl Send for Irp {}
 
 /// An IRP with its result, to be completed.
-pub(super) struct Completion {
+pub(super) struct IrpCompletion {
     pub(super) irp: Irp,
     pub(super) status: NTSTATUS,
     pub(super) information: usize,
     /// The meaning of the information, for the trace.
-    pub(super) result: trace::Result,
+    pub(super) result: trace::CallResult,
     /// The socket whose close waits for it, or zero.
     pub(super) socket: u64,
     /// The client whose registration waits for it.
     pub(super) client: Option<Arc<Client>>,
 }
 
-impl Completion {
+impl IrpCompletion {
     /// The result of a request that belongs to no socket.
-    pub(super) fn of_no_socket(irp: PIRP, status: NTSTATUS, result: trace::Result) -> Self {
+    pub(super) fn of_no_socket(irp: PIRP, status: NTSTATUS, result: trace::CallResult) -> Self {
         Self::of_socket(0, irp, status, result)
     }
 
@@ -87,9 +87,9 @@ impl Completion {
         socket: u64,
         irp: PIRP,
         status: NTSTATUS,
-        result: trace::Result,
+        result: trace::CallResult,
     ) -> Self {
-        let information = if let trace::Result::Number(number) = result { number } else { 0 };
+        let information = if let trace::CallResult::Number(number) = result { number } else { 0 };
         Self { irp: Irp(irp), status, information, result, socket, client: None }
     }
 
@@ -98,7 +98,7 @@ impl Completion {
         client: Arc<Client>,
         irp: PIRP,
         status: NTSTATUS,
-        result: trace::Result,
+        result: trace::CallResult,
     ) -> Self {
         Self { client: Some(client), ..Self::of_no_socket(irp, status, result) }
     }
@@ -115,7 +115,7 @@ pub(super) enum ClosedSocket {
 }
 
 /// A callback that is about to begin.
-pub(super) struct Call {
+pub(super) struct CallbackCall {
     pub(super) socket: u64,
     /// Its event; zero if it cannot be disabled.
     pub(super) event: ULONG,
@@ -129,7 +129,7 @@ pub(super) enum Callback {
     },
     Inspect {
         key: InspectKey,
-        incoming: Incoming,
+        incoming: IncomingConnection,
     },
     Abort {
         key: InspectKey,
@@ -139,7 +139,7 @@ pub(super) enum Callback {
         flags: ULONG,
     },
     ReceiveFrom {
-        datagrams: Vec<Datagram>,
+        datagrams: Vec<IncomingDatagram>,
         options: OptionValues,
     },
     Disconnect {
@@ -155,14 +155,14 @@ pub(super) enum Callback {
 /// A connection that its listener has not delivered yet.
 pub(super) struct Arrival {
     pub(super) id: u64,
-    pub(super) incoming: Incoming,
-    pub(super) stage: Stage,
+    pub(super) incoming: IncomingConnection,
+    pub(super) stage: ArrivalStage,
     /// Its identification, if the client inspects connections.
     pub(super) key: Option<InspectKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum ArrivalStage {
     /// The client's `WskInspectEvent` runs, or is about to.
     Inspected,
     /// The client will call `WskInspectComplete`.

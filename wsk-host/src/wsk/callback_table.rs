@@ -25,7 +25,7 @@ use crate::verifier::{Origin, Rule, rule_violation};
 /// The context and each table that is not null are the client's, valid until the socket's close has completed
 /// ([INV-46](crate::rules#inv-46)).
 #[derive(Clone, Copy)]
-pub(super) struct Callbacks {
+pub(super) struct CallbackTable {
     pub(super) context: usize,
     pub(super) listen: *const WSK_CLIENT_LISTEN_DISPATCH,
     pub(super) datagram: *const WSK_CLIENT_DATAGRAM_DISPATCH,
@@ -33,9 +33,9 @@ pub(super) struct Callbacks {
 }
 
 // SAFETY: the client's tables and contexts may be used in any thread (INV-39, INV-63).
-unsafe impl Send for Callbacks {}
+unsafe impl Send for CallbackTable {}
 
-impl Callbacks {
+impl CallbackTable {
     pub(super) const NONE: Self =
         Self { context: 0, listen: ptr::null(), datagram: ptr::null(), connection: ptr::null() };
 
@@ -95,7 +95,7 @@ pub(super) fn each(mask: ULONG) -> impl Iterator<Item = ULONG> {
 /// # Safety
 ///
 /// The tables are null, or valid ([INV-39](crate::rules#inv-39)).
-unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
+unsafe fn has_function(callbacks: &CallbackTable, event: ULONG) -> bool {
     // SAFETY: this function's contract requires it, and the pointers are only read.
     let (listen, datagram, connection) = unsafe {
         (callbacks.listen.as_ref(), callbacks.datagram.as_ref(), callbacks.connection.as_ref())
@@ -113,7 +113,7 @@ unsafe fn has_function(callbacks: &Callbacks, event: ULONG) -> bool {
 }
 
 /// Stops a client that enables an event without a function for it ([INV-51](crate::rules#inv-51)).
-pub(super) fn require_functions(callbacks: &Callbacks, events: ULONG, call: &str) {
+pub(super) fn require_functions(callbacks: &CallbackTable, events: ULONG, call: &str) {
     for event in each(events) {
         // SAFETY: the tables are null or valid (Invariants).
         if !unsafe { has_function(callbacks, event) } {

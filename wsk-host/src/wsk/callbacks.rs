@@ -17,16 +17,16 @@ use wsk_sys::{
     WSK_INSPECT_ID, WskInspectAccept,
 };
 
-use super::action::{Actions, Arrival, Call, Callback, InspectKey};
+use super::action::{Actions, Arrival, Callback, CallbackCall, InspectKey};
 use super::address;
-use super::callback_table::{Callbacks, Offer, require_functions};
+use super::callback_table::{CallbackTable, Offer, require_functions};
 use super::chain::Shapes;
 use super::control_data::flags as datagram_flags;
 use super::indication::{IndicatedData, IndicatedDatagrams};
-use super::network::{Datagram, Incoming};
+use super::network::{IncomingConnection, IncomingDatagram};
 use super::object::origin;
 use super::options::OptionValues;
-use super::socket::{Retained, SocketState};
+use super::socket::{Retained, SocketPhase};
 use crate::kernel::Kernel;
 use crate::kernel::abi::Routine as _;
 use crate::kernel::context;
@@ -35,12 +35,12 @@ use crate::kernel::trace::{Status, TraceEvent};
 use crate::verifier::{Origin, Rule, rule_violation};
 
 /// Calls the client, and returns the resulting actions.
-pub(super) fn call_back(kernel: &Kernel, call: Call) -> Actions {
-    let Call { socket: id, event, callback } = call;
+pub(super) fn call_back(kernel: &Kernel, call: CallbackCall) -> Actions {
+    let CallbackCall { socket: id, event, callback } = call;
     let found = {
         let stack = kernel.stack();
         stack.sockets.get(&id).map(|socket| {
-            (socket.callbacks, socket.closing.is_some() || socket.state == SocketState::Dead)
+            (socket.callbacks, socket.closing.is_some() || socket.state == SocketPhase::Dead)
         })
     };
     let Some((callbacks, is_over)) = found else {
@@ -75,7 +75,7 @@ fn level_flag() -> ULONG {
     if current_irql() == DISPATCH_LEVEL { WSK_FLAG_AT_DISPATCH_LEVEL } else { 0 }
 }
 
-fn context_of(callbacks: &Callbacks) -> PVOID {
+fn context_of(callbacks: &CallbackTable) -> PVOID {
     ptr::with_exposed_provenance_mut(callbacks.context)
 }
 
@@ -111,10 +111,10 @@ fn created(kernel: &Kernel, id: u64) -> Option<Origin> {
 }
 
 /// The two addresses of a connection, as callbacks get them.
-struct Addresses([wsk_sys::SOCKADDR_IN6; 2]);
+struct AddressPair([wsk_sys::SOCKADDR_IN6; 2]);
 
-impl Addresses {
-    fn new(incoming: Incoming) -> Self {
+impl AddressPair {
+    fn new(incoming: IncomingConnection) -> Self {
         // SAFETY: zeroes are addresses.
         let mut both = Self(unsafe { std::mem::zeroed() });
         for (to, from) in both.0.iter_mut().zip([incoming.local, incoming.remote]) {
@@ -128,12 +128,12 @@ impl Addresses {
 fn accept(
     kernel: &Kernel,
     id: u64,
-    callbacks: &Callbacks,
+    callbacks: &CallbackTable,
     arrival: &Arrival,
     actions: &mut Actions,
 ) {
     const FUNCTION: &str = "WskAcceptEvent";
-    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `CallbackTable`).
     let Some(function) = (unsafe { (*callbacks.listen).WskAcceptEvent }) else {
         return;
     };
@@ -151,7 +151,7 @@ fn accept(
         socket.requests.undelivered += 1;
         socket.object
     };
-    let mut addresses = Addresses::new(arrival.incoming);
+    let mut addresses = AddressPair::new(arrival.incoming);
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
     let socket: PWSK_SOCKET = ptr::with_exposed_provenance_mut(object);
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
@@ -177,8 +177,11 @@ fn accept(
     }
     if let Some(socket) = stack.sockets.get_mut(&accepted) {
         socket.offer = None;
-        socket.callbacks =
-            Callbacks { context: given.expose_provenance(), connection: table, ..Callbacks::NONE };
+        socket.callbacks = CallbackTable {
+            context: given.expose_provenance(),
+            connection: table,
+            ..CallbackTable::NONE
+        };
         socket.callbacks.pin(kernel, accepted, origin(socket.object).as_ref());
         let fixed = socket.events.fixed;
         require_functions(&socket.callbacks, fixed, FUNCTION);
@@ -194,13 +197,13 @@ const UNINSPECTED: &str =
 fn inspect(
     kernel: &Kernel,
     id: u64,
-    callbacks: &Callbacks,
+    callbacks: &CallbackTable,
     key: InspectKey,
-    incoming: Incoming,
+    incoming: IncomingConnection,
     actions: &mut Actions,
 ) {
     const FUNCTION: &str = "WskInspectEvent";
-    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `CallbackTable`).
     let Some(function) = (unsafe { (*callbacks.listen).WskInspectEvent }) else {
         rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(kernel, id).as_ref());
         // The connection is accepted as if the socket inspected none.
@@ -208,7 +211,7 @@ fn inspect(
         return;
     };
     let mut inspect_id = WSK_INSPECT_ID { Key: size_t(key.key), SerialNumber: key.serial };
-    let mut addresses = Addresses::new(incoming);
+    let mut addresses = AddressPair::new(incoming);
     let [local, remote] = addresses.0.each_mut().map(|to| ptr::from_mut(to).cast());
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let action = calling(kernel, FUNCTION, id, || unsafe {
@@ -218,9 +221,9 @@ fn inspect(
     kernel.stack().inspected(id, key, action, actions);
 }
 
-fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
+fn abort(kernel: &Kernel, id: u64, callbacks: &CallbackTable, key: InspectKey) {
     const FUNCTION: &str = "WskAbortEvent";
-    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `CallbackTable`).
     let Some(function) = (unsafe { (*callbacks.listen).WskAbortEvent }) else {
         rule_violation(Rule::EVENT_CALLBACKS, FUNCTION, UNINSPECTED, created(kernel, id).as_ref());
         return;
@@ -244,7 +247,7 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &Callbacks, key: InspectKey) {
 fn receive(
     kernel: &Kernel,
     id: u64,
-    callbacks: &Callbacks,
+    callbacks: &CallbackTable,
     bytes: Vec<u8>,
     flags: ULONG,
     actions: &mut Actions,
@@ -275,7 +278,7 @@ fn receive(
         });
         ("WskReceiveExEvent", status)
     } else {
-        // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
+        // SAFETY: the table is null, or valid until the socket is closed (Invariants of `CallbackTable`).
         let table = unsafe { callbacks.connection.as_ref() };
         let Some(function) = table.and_then(|table| table.WskReceiveEvent) else {
             // WskReceiveExEvent was there, and is no longer.
@@ -316,13 +319,13 @@ fn receive(
 fn receive_from(
     kernel: &Kernel,
     id: u64,
-    callbacks: &Callbacks,
-    datagrams: Vec<Datagram>,
+    callbacks: &CallbackTable,
+    datagrams: Vec<IncomingDatagram>,
     options: &OptionValues,
     actions: &mut Actions,
 ) {
     const FUNCTION: &str = "WskReceiveFromEvent";
-    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `CallbackTable`).
     let Some(function) = (unsafe { (*callbacks.datagram).WskReceiveFromEvent }) else {
         return;
     };
@@ -384,9 +387,9 @@ fn take_back(kernel: &Kernel, id: u64, first: usize, is_retained: bool, function
     }
 }
 
-fn disconnect(kernel: &Kernel, id: u64, callbacks: &Callbacks, flags: ULONG) {
+fn disconnect(kernel: &Kernel, id: u64, callbacks: &CallbackTable, flags: ULONG) {
     const FUNCTION: &str = "WskDisconnectEvent";
-    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `CallbackTable`).
     let Some(function) = (unsafe { (*callbacks.connection).WskDisconnectEvent }) else {
         return;
     };
@@ -406,9 +409,9 @@ fn disconnect(kernel: &Kernel, id: u64, callbacks: &Callbacks, flags: ULONG) {
     );
 }
 
-fn send_backlog(kernel: &Kernel, id: u64, callbacks: &Callbacks, size: usize) {
+fn send_backlog(kernel: &Kernel, id: u64, callbacks: &CallbackTable, size: usize) {
     const FUNCTION: &str = "WskSendBacklogEvent";
-    // SAFETY: the client's table is valid until the socket is closed (Invariants of `Callbacks`).
+    // SAFETY: the client's table is valid until the socket is closed (Invariants of `CallbackTable`).
     let Some(function) = (unsafe { (*callbacks.connection).WskSendBacklogEvent }) else {
         return;
     };
@@ -428,14 +431,14 @@ fn send_backlog(kernel: &Kernel, id: u64, callbacks: &Callbacks, size: usize) {
 }
 
 /// Tells a callback by null pointers that its socket is no longer functional.
-fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
+fn dead(kernel: &Kernel, id: u64, callbacks: &CallbackTable, event: ULONG) {
     let context = context_of(callbacks);
     let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let mut accepted = 0;
     let accepted = &raw mut accepted;
     let (name, told) = match event {
         WSK_EVENT_RECEIVE_FROM => {
-            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `CallbackTable`).
             let table = unsafe { callbacks.datagram.as_ref() };
             let function = table.and_then(|table| table.WskReceiveFromEvent);
             // SAFETY: WSK documents a null list, for a socket that no longer works.
@@ -460,7 +463,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             )
         }
         WSK_EVENT_RECEIVE => {
-            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `CallbackTable`).
             let table = unsafe { callbacks.connection.as_ref() };
             let function = table.and_then(|table| table.WskReceiveEvent);
             // SAFETY: WSK documents a null list, for a socket that no longer works.
@@ -476,7 +479,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             let mut given: PVOID = ptr::null_mut();
             let mut table: *const WSK_CLIENT_CONNECTION_DISPATCH = ptr::null();
             let (given, to_table) = (&raw mut given, &raw mut table);
-            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `CallbackTable`).
             let table = unsafe { callbacks.listen.as_ref() };
             let function = table.and_then(|table| table.WskAcceptEvent);
             let nowhere = ptr::null_mut();
@@ -498,7 +501,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &Callbacks, event: ULONG) {
             )
         }
         _ => {
-            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `Callbacks`).
+            // SAFETY: the table is null, or valid until the socket is closed (Invariants of `CallbackTable`).
             let table = unsafe { callbacks.listen.as_ref() };
             let function = table.and_then(|table| table.WskInspectEvent);
             // SAFETY: WSK documents null addresses, for a listener that no longer works.

@@ -108,14 +108,14 @@ impl Drop for IndicatedMdl {
 }
 
 /// A chain of MDLs with indicated data.
-pub(super) struct Chain {
+pub(super) struct IndicationChain {
     blocks: Vec<IndicatedMdl>,
     /// The offset of the data from the start of the first MDL.
     offset: usize,
     length: usize,
 }
 
-impl Chain {
+impl IndicationChain {
     pub(super) fn new(data: &[u8], shapes: &mut Shapes<'_>, origin: &Origin) -> Self {
         let length = data.len();
         if data.is_empty() && shapes.choose([0, 0, 1]) == 1 {

@@ -20,7 +20,7 @@ use wsk_sys::{
     next_cmsg,
 };
 
-use super::network::{Datagram, IcmpError};
+use super::network::{IcmpError, IncomingDatagram};
 use super::options::OptionValues;
 use crate::kernel::config::Windows;
 use crate::verifier::{Rule, rule_violation, tolerated_violation};
@@ -144,7 +144,11 @@ impl SendControl {
 }
 
 /// The control data of a datagram, as the socket's options ask for it.
-pub(super) fn describe(datagram: &Datagram, options: &OptionValues, windows: Windows) -> Vec<u8> {
+pub(super) fn describe(
+    datagram: &IncomingDatagram,
+    options: &OptionValues,
+    windows: Windows,
+) -> Vec<u8> {
     let mut all = Vec::new();
     let is_v4 = match datagram.to {
         Some(to) => to.is_ipv4(),
@@ -265,7 +269,7 @@ impl ControlRoom {
     /// The request has not completed.
     pub(super) unsafe fn write(
         &self,
-        datagram: &Datagram,
+        datagram: &IncomingDatagram,
         (options, windows): (&OptionValues, Windows),
         is_truncated: bool,
     ) {
@@ -292,7 +296,7 @@ impl ControlRoom {
 }
 
 /// The flags of a datagram that follow from its destination.
-pub(super) fn flags(datagram: &Datagram) -> ULONG {
+pub(super) fn flags(datagram: &IncomingDatagram) -> ULONG {
     match datagram.to {
         Some(IpAddr::V4(ip)) if ip.is_broadcast() => MSG_BCAST,
         Some(ip) if ip.is_multicast() => MSG_MCAST,

@@ -21,13 +21,13 @@ pub(super) struct Descriptors(Mutex<DescriptorTable>);
 
 struct DescriptorTable {
     /// By address, those of the quarantine included.
-    cached: HashMap<usize, Cached>,
+    cached: HashMap<usize, CachedDescriptor>,
     /// The addresses of those that the client has released and no socket has.
     released: Quarantine<usize>,
 }
 
 /// A cached descriptor.
-struct Cached {
+struct CachedDescriptor {
     copy: Box<u64>,
     /// The number of times that the client has received it and not yet released it.
     given: usize,
@@ -36,7 +36,7 @@ struct Cached {
     origin: Origin,
 }
 
-impl Cached {
+impl CachedDescriptor {
     fn is_unused(&self) -> bool {
         self.given == 0 && self.sockets == 0
     }
@@ -50,7 +50,7 @@ impl Default for DescriptorTable {
 
 impl DescriptorTable {
     fn is_unused(&self, address: usize) -> bool {
-        self.cached.get(&address).is_some_and(Cached::is_unused)
+        self.cached.get(&address).is_some_and(CachedDescriptor::is_unused)
     }
 
     /// Puts a descriptor that nothing has any more into the quarantine, and frees the one that leaves it, unless that was
@@ -84,7 +84,9 @@ impl Descriptors {
         let copy = Box::new(0_u64);
         let address = ptr::from_ref(&*copy).addr();
         let origin = Origin::here("WskControlClient");
-        self.table().cached.insert(address, Cached { copy, given: 1, sockets: 0, origin });
+        self.table()
+            .cached
+            .insert(address, CachedDescriptor { copy, given: 1, sockets: 0, origin });
         ptr::without_provenance_mut(address)
     }
 
@@ -98,7 +100,8 @@ impl Descriptors {
     pub(super) fn release(&self, kernel: &Kernel, descriptor: PSECURITY_DESCRIPTOR) -> NTSTATUS {
         const FUNCTION: &str = "WskControlClient";
         let mut table = self.table();
-        let Some(Cached { copy, given, origin, .. }) = table.cached.get_mut(&descriptor.addr())
+        let Some(CachedDescriptor { copy, given, origin, .. }) =
+            table.cached.get_mut(&descriptor.addr())
         else {
             rule_violation(Rule::SECURITY_DESCRIPTOR, FUNCTION, NOT_CACHED, None);
             return STATUS_INVALID_PARAMETER;
@@ -130,7 +133,7 @@ impl Descriptors {
         }
         match self.table().cached.get(&descriptor.addr()) {
             None => rule_violation(Rule::SECURITY_DESCRIPTOR, function, NOT_CACHED, None),
-            Some(Cached { given: 0, origin, .. }) => {
+            Some(CachedDescriptor { given: 0, origin, .. }) => {
                 rule_violation(
                     Rule::SECURITY_DESCRIPTOR,
                     function,

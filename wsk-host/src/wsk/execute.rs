@@ -13,7 +13,7 @@ use std::ptr;
 use wsk_sys::PIRP;
 use wsk_sys::fields;
 
-use super::action::{Action, Actions, Completion, Irp};
+use super::action::{Action, Actions, Irp, IrpCompletion};
 use super::callbacks::call_back;
 use crate::kernel::Kernel;
 use crate::kernel::context::completing;
@@ -73,11 +73,12 @@ fn recheck(kernel: &Kernel, due: Ticks, socket: u64) -> Actions {
 }
 
 /// Completes an IRP, and returns the resulting actions.
-fn complete(kernel: &Kernel, completion: &Completion) -> Actions {
-    let Completion { irp: Irp(irp), status, information, result, socket, ref client } = *completion;
+fn complete(kernel: &Kernel, completion: &IrpCompletion) -> Actions {
+    let IrpCompletion { irp: Irp(irp), status, information, result, socket, ref client } =
+        *completion;
     let information = match result {
         // The address is not in the trace, since it differs from run to run.
-        trace::Result::Socket(id) => {
+        trace::CallResult::Socket(id) => {
             let stack = kernel.stack();
             stack.sockets.get(&id).map_or(information, |socket| socket.object)
         }

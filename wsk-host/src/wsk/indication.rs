@@ -15,9 +15,9 @@ use wsk_sys::{
 };
 
 use super::address;
-use super::chain::{Chain, Shapes};
+use super::chain::{IndicationChain, Shapes};
 use super::control_data::describe;
-use super::network::Datagram;
+use super::network::IncomingDatagram;
 use super::options::OptionValues;
 use crate::kernel::config::Windows;
 use crate::verifier::Origin;
@@ -31,7 +31,7 @@ use crate::verifier::Origin;
 /// Every pointer in `nodes` is null or into `nodes` and the chains, which are not moved or freed before the value.
 pub(super) struct IndicatedData {
     nodes: Vec<WSK_DATA_INDICATION>,
-    _chains: Vec<Chain>,
+    _chains: Vec<IndicationChain>,
     pub(super) origin: Origin,
 }
 
@@ -43,7 +43,7 @@ impl IndicatedData {
         let origin = Origin::here("WskReceiveEvent");
         let parts = shapes.split(bytes);
         let chains: Vec<_> =
-            parts.into_iter().map(|part| Chain::new(part, shapes, &origin)).collect();
+            parts.into_iter().map(|part| IndicationChain::new(part, shapes, &origin)).collect();
         let mut nodes: Vec<_> = chains
             .iter()
             .map(|chain| WSK_DATA_INDICATION { Next: ptr::null_mut(), Buffer: chain.buffer() })
@@ -82,7 +82,7 @@ impl IndicatedData {
 /// or freed before the value.
 pub(super) struct IndicatedDatagrams {
     nodes: Vec<WSK_DATAGRAM_INDICATION>,
-    _chains: Vec<Chain>,
+    _chains: Vec<IndicationChain>,
     _addresses: Vec<SOCKADDR_IN6>,
     /// Aligned as control messages are.
     _control: Vec<Vec<u64>>,
@@ -94,12 +94,13 @@ unsafe impl Send for IndicatedDatagrams {}
 
 impl IndicatedDatagrams {
     pub(super) fn new(
-        all: &[Datagram],
+        all: &[IncomingDatagram],
         (options, windows): (&OptionValues, Windows),
         shapes: &mut Shapes<'_>,
     ) -> Self {
         let origin = Origin::here("WskReceiveFromEvent");
-        let chain = |datagram: &Datagram| Chain::new(&datagram.bytes, shapes, &origin);
+        let chain =
+            |datagram: &IncomingDatagram| IndicationChain::new(&datagram.bytes, shapes, &origin);
         let chains: Vec<_> = all.iter().map(chain).collect();
         // SAFETY: zeroes are an address.
         let zero = || unsafe { std::mem::zeroed::<SOCKADDR_IN6>() };

@@ -7,7 +7,7 @@ use wsk_sys::NTSTATUS;
 
 /// A host's names, with their addresses and the faults of their next look-ups.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(crate) struct NameTable {
     addresses: BTreeMap<String, Vec<IpAddr>>,
     faults: BTreeMap<String, VecDeque<LookupFault>>,
 }
@@ -33,7 +33,7 @@ const SERVICES: [(&str, u16); 8] = [
     ("ssh", 22),
 ];
 
-impl Names {
+impl NameTable {
     pub(crate) fn add(&mut self, name: &str, address: IpAddr) {
         self.addresses.entry(key(name)).or_default().push(address);
     }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn names_are_found_in_both_directions() {
-        let mut names = Names::default();
+        let mut names = NameTable::default();
         let address = IpAddr::from([192, 0, 2, 1]);
         names.add("Server.example", address);
         assert_eq!(names.addresses("server.EXAMPLE."), [address]);

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use wsk_sys::ctypes::c_void;
 use wsk_sys::{ADDRESS_FAMILY, DISPATCH_LEVEL, PIRP, PWSK_SOCKET, STATUS_SUCCESS, WSK_SOCKET};
 
-use super::action::{ClosedSocket, Completion, Irp};
+use super::action::{ClosedSocket, Irp, IrpCompletion};
 use super::callback_table::socket_owner;
 use super::category::{Category, name};
 use super::client::Client;
@@ -240,11 +240,11 @@ impl ClosedSocket {
     }
 
     /// Retires the closed object, and returns the completion of its IRP.
-    pub(super) fn finish(self) -> Option<Completion> {
+    pub(super) fn finish(self) -> Option<IrpCompletion> {
         match self {
             Self::Socket { irp: Irp(irp), object } => {
                 retire(object);
-                Some(Completion::of_no_socket(irp, STATUS_SUCCESS, trace::Result::Nothing))
+                Some(IrpCompletion::of_no_socket(irp, STATUS_SUCCESS, trace::CallResult::Nothing))
             }
             Self::Changes(client) => {
                 client.changes_closed();

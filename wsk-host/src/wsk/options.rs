@@ -37,7 +37,7 @@ pub(super) enum Value {
 
 /// When an option may be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum OptionPhase {
     BeforeBind,
     Any,
 }
@@ -72,7 +72,7 @@ pub(super) struct Specification {
     /// Whether it has a value that can be asked for only.
     is_fixed: bool,
     form: Form,
-    pub(super) phase: Phase,
+    pub(super) phase: OptionPhase,
     /// The categories whose sockets have it.
     categories: u8,
     /// The first Windows that has it; none, if all have.
@@ -92,14 +92,14 @@ const fn number(level: ULONG, name: ULONG, initial: ULONG, categories: u8) -> Sp
         structure: 0,
         is_fixed: false,
         form: Form::Number,
-        phase: Phase::Any,
+        phase: OptionPhase::Any,
         categories,
         since: None,
     }
 }
 
 const fn before_bind(option: Specification) -> Specification {
-    Specification { phase: Phase::BeforeBind, ..option }
+    Specification { phase: OptionPhase::BeforeBind, ..option }
 }
 
 const fn later(since: WindowsVersion, option: Specification) -> Specification {

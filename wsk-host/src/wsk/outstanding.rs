@@ -4,7 +4,7 @@ use super::category::name;
 use super::client::{Client, all};
 use super::object::origin;
 use super::requests::RequestKind;
-use super::socket::{Socket, SocketState};
+use super::socket::{Socket, SocketPhase};
 use crate::kernel::Kernel;
 use crate::kernel::hang::OpenObjects;
 use crate::kernel::report_lock::lock;
@@ -51,14 +51,14 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
 fn describe(socket: &Socket) -> String {
     let state = match socket.state {
         _ if socket.closing.is_some() => "being closed",
-        SocketState::Created => "not bound",
-        SocketState::Bound => "bound",
-        SocketState::Listening => "listening",
-        SocketState::Connecting => "connecting",
-        SocketState::Connected => "connected",
-        SocketState::Silent => "in silent mode",
-        SocketState::Aborted => "aborted",
-        SocketState::Dead => "no longer functional",
+        SocketPhase::Created => "not bound",
+        SocketPhase::Bound => "bound",
+        SocketPhase::Listening => "listening",
+        SocketPhase::Connecting => "connecting",
+        SocketPhase::Connected => "connected",
+        SocketPhase::Silent => "in silent mode",
+        SocketPhase::Aborted => "aborted",
+        SocketPhase::Dead => "no longer functional",
     };
     let created =
         origin(socket.object).map_or_else(String::new, |origin| format!(", created {origin}"));

@@ -14,7 +14,7 @@ use wsk_sys::{
     NTSTATUS, PIRP, PSOCKADDR, STATUS_CANCELLED, STATUS_SUCCESS, WSK_CLIENT_CONNECTION_DISPATCH,
 };
 
-use super::action::{Action, Actions, Completion};
+use super::action::{Action, Actions, IrpCompletion};
 use super::buffer::Bytes;
 use super::control_data::{ControlRoom, SendControl};
 use crate::kernel::io::irp::{CancelRoutine, claim, set_cancel_routine};
@@ -145,10 +145,10 @@ impl Requests {
         socket: u64,
         irp: PIRP,
         status: NTSTATUS,
-        result: trace::Result,
+        result: trace::CallResult,
     ) -> Action {
         self.undelivered += 1;
-        Action::Complete(Completion::of_socket(socket, irp, status, result))
+        Action::Complete(IrpCompletion::of_socket(socket, irp, status, result))
     }
 
     /// Lets a request wait, cancellable. One that is cancelled already completes at once.
@@ -235,7 +235,7 @@ impl Requests {
         &mut self,
         socket: u64,
         wanted: impl Fn(&RequestKind) -> bool,
-        (status, result): (NTSTATUS, trace::Result),
+        (status, result): (NTSTATUS, trace::CallResult),
         actions: &mut Actions,
     ) -> bool {
         let Some(waiting) = self.take_first(wanted) else {
@@ -260,7 +260,7 @@ impl Requests {
             if wanted(&waiting.kind) && unsafe { claim(waiting.irp) } {
                 let irp = waiting.irp;
                 self.waiting.remove(place);
-                actions.push(self.completion(socket, irp, status, trace::Result::Nothing));
+                actions.push(self.completion(socket, irp, status, trace::CallResult::Nothing));
             } else {
                 place += 1;
             }
@@ -270,7 +270,7 @@ impl Requests {
     /// An IRP whose cancel routine has run: only the completion is left.
     pub(super) fn cancelled(&mut self, socket: u64, irp: PIRP) -> Actions {
         self.waiting.retain(|waiting| waiting.irp != irp);
-        vec![self.completion(socket, irp, STATUS_CANCELLED, trace::Result::Nothing)]
+        vec![self.completion(socket, irp, STATUS_CANCELLED, trace::CallResult::Nothing)]
     }
 
     /// Lets a receive that is being cancelled wait on, served as before, if it is one.
@@ -321,4 +321,5 @@ impl Requests {
 }
 
 /// The result of a success that has no other.
-pub(super) const SUCCESS: (NTSTATUS, trace::Result) = (STATUS_SUCCESS, trace::Result::Nothing);
+pub(super) const SUCCESS: (NTSTATUS, trace::CallResult) =
+    (STATUS_SUCCESS, trace::CallResult::Nothing);

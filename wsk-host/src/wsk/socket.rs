@@ -7,16 +7,16 @@ use std::sync::Arc;
 use wsk_sys::{ADDRESS_FAMILY, PFN_WSK_RECEIVE_EX_EVENT, ULONG, USHORT};
 
 use super::action::{Arrival, ClosedSocket, InspectKey, Irp};
-use super::callback_table::{Callbacks, Offer};
+use super::callback_table::{CallbackTable, Offer};
 use super::category::Category;
 use super::client::Client;
 use super::descriptors::SocketDescriptor;
-use super::network::Datagram;
+use super::network::IncomingDatagram;
 use super::options::OptionValues;
 use super::requests::Requests;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SocketState {
+pub(super) enum SocketPhase {
     Created,
     Bound,
     Listening,
@@ -76,7 +76,7 @@ pub(super) struct StreamState {
 #[derive(Default)]
 pub(super) struct DatagramState {
     /// The data that was indicated and not accepted.
-    pub(super) rest: VecDeque<Datagram>,
+    pub(super) rest: VecDeque<IncomingDatagram>,
     /// The only peer, see `SIO_WSK_SET_REMOTE_ADDRESS`.
     pub(super) peer: Option<SocketAddr>,
     /// The destination of datagrams without an address: see `SIO_WSK_SET_SENDTO_ADDRESS`.
@@ -92,8 +92,8 @@ pub(super) struct Socket {
     pub(super) category: Category,
     pub(super) family: ADDRESS_FAMILY,
     pub(super) kind: USHORT,
-    pub(super) callbacks: Callbacks,
-    pub(super) state: SocketState,
+    pub(super) callbacks: CallbackTable,
+    pub(super) state: SocketPhase,
     pub(super) options: OptionValues,
     pub(super) security: Option<SocketDescriptor>,
     pub(super) requests: Requests,
@@ -185,7 +185,7 @@ impl Socket {
         category: Category,
         family: ADDRESS_FAMILY,
         kind: USHORT,
-        callbacks: Callbacks,
+        callbacks: CallbackTable,
     ) -> Self {
         Self {
             id: 0,
@@ -195,7 +195,7 @@ impl Socket {
             family,
             kind,
             callbacks,
-            state: SocketState::Created,
+            state: SocketPhase::Created,
             options: OptionValues::default(),
             security: None,
             requests: Requests::default(),
@@ -215,6 +215,6 @@ impl Socket {
     }
 
     pub(super) fn is_bound(&self) -> bool {
-        !matches!(self.state, SocketState::Created)
+        !matches!(self.state, SocketPhase::Created)
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Graph {
 }
 
 /// A path as its segments.
-type Segments = Vec<String>;
+type PathSegments = Vec<String>;
 
 impl Graph {
     /// Reads the sources of a crate.
@@ -90,7 +90,7 @@ impl Graph {
     }
 }
 
-fn collect(folder: &Path, module: &mut Segments, files: &mut Vec<(String, String)>) {
+fn collect(folder: &Path, module: &mut PathSegments, files: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -110,9 +110,9 @@ fn collect(folder: &Path, module: &mut Segments, files: &mut Vec<(String, String
 
 /// The parts of a file that matter.
 struct Source {
-    references: Vec<Segments>,
+    references: Vec<PathSegments>,
     /// The names that it re-exports, with their paths.
-    re_exports: BTreeMap<String, Segments>,
+    re_exports: BTreeMap<String, PathSegments>,
 }
 
 impl Source {
@@ -201,7 +201,7 @@ fn without_tests(code: &str) -> String {
 }
 
 /// The paths of a tree of `use`, each with the name that it introduces.
-fn expand(tree: &str) -> Vec<(Segments, String)> {
+fn expand(tree: &str) -> Vec<(PathSegments, String)> {
     let tree = tree.trim();
     if let Some(open) = tree.find('{') {
         let (prefix, inner) = (&tree[..open], &tree[open + 1..]);
@@ -213,7 +213,7 @@ fn expand(tree: &str) -> Vec<(Segments, String)> {
             .collect();
     }
     let (path, alias) = tree.split_once(" as ").map_or((tree, None), |(p, a)| (p, Some(a.trim())));
-    let mut segments: Segments = path
+    let mut segments: PathSegments = path
         .split("::")
         .map(|segment| segment.trim().to_owned())
         .filter(|s| !s.is_empty())
@@ -257,10 +257,10 @@ fn split_outside_braces(text: &str) -> Vec<&str> {
 }
 
 /// The qualified paths in code.
-fn qualified(code: &str) -> Vec<Segments> {
+fn qualified(code: &str) -> Vec<PathSegments> {
     let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     code.split(|c| !is_path(c))
-        .map(|word| word.split("::").map(str::to_owned).collect::<Segments>())
+        .map(|word| word.split("::").map(str::to_owned).collect::<PathSegments>())
         .filter(|path| path.len() > 1 && matches!(path[0].as_str(), "crate" | "super" | "self"))
         .collect()
 }
@@ -293,8 +293,8 @@ impl Resolver<'_> {
     }
 
     /// A path from the root of the crate. None if it is another crate's.
-    fn absolute(&self, module: &str, path: &[String]) -> Option<Segments> {
-        let mut base: Segments =
+    fn absolute(&self, module: &str, path: &[String]) -> Option<PathSegments> {
+        let mut base: PathSegments =
             module.split("::").filter(|s| !s.is_empty()).map(str::to_owned).collect();
         let mut rest = path;
         match rest.first()?.as_str() {

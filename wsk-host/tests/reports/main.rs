@@ -24,7 +24,7 @@ fn is_scenario() -> bool {
 }
 
 /// The output of a process: standard error and standard output.
-struct Said {
+struct ProcessOutput {
     error: String,
     output: String,
     time: Duration,
@@ -41,10 +41,10 @@ fn current_test() -> Command {
 
 /// Runs this test binary again, with only the current test, which must fail.
 #[track_caller]
-fn run_failing() -> Said {
+fn run_failing() -> ProcessOutput {
     let start = Instant::now();
     let run = current_test().output().expect("the test binary starts");
-    let said = Said {
+    let said = ProcessOutput {
         error: String::from_utf8_lossy(&run.stderr).into_owned(),
         output: String::from_utf8_lossy(&run.stdout).into_owned(),
         time: start.elapsed(),

@@ -73,7 +73,7 @@ fn memory_that_never_was_a_socket() {
 }
 
 /// A thread that makes one call with a socket.
-struct Caller {
+struct CallingThread {
     socket: PWSK_SOCKET,
     progress: AtomicU8,
 }
@@ -84,7 +84,7 @@ const AFTER: u8 = 2;
 
 unsafe extern "C" fn makes_a_call(context: PVOID) {
     // SAFETY: the test keeps it.
-    let caller = unsafe { &*context.cast::<Caller>() };
+    let caller = unsafe { &*context.cast::<CallingThread>() };
     let address = PoolAddress::empty();
     let mut request = Request::new();
     caller.progress.store(INSIDE, Ordering::SeqCst);
@@ -106,8 +106,8 @@ fn a_socket_closed_during_a_call() {
         for seed in 0..1000 {
             let client = Client::new(Config::default().seed(seed));
             let (socket, _) = client.listener(ptr::null_mut(), ptr::null());
-            let caller: &Caller =
-                Box::leak(Box::new(Caller { socket, progress: AtomicU8::new(BEFORE) }));
+            let caller: &CallingThread =
+                Box::leak(Box::new(CallingThread { socket, progress: AtomicU8::new(BEFORE) }));
             let (mut thread, context) = (ptr::null_mut(), ptr::from_ref(caller).cast_mut());
             let (no, attributes, process) = (0, ptr::null_mut(), ptr::null_mut());
             // SAFETY: the routine is for this context, which stays.

@@ -18,18 +18,18 @@ fn tolerant(timing: Timing) -> Config {
 
 /// A control message of a send: the traffic class.
 #[repr(C, align(8))]
-struct Control {
+struct TrafficClassMessage {
     header: CMSGHDR,
     value: [u8; 8],
 }
 
-fn control() -> Control {
+fn control() -> TrafficClassMessage {
     let header = CMSGHDR {
         cmsg_len: WSA_CMSG_LEN(size_of::<INT>()),
         cmsg_level: IPPROTO_IP.try_into().unwrap(),
         cmsg_type: IP_TOS.try_into().unwrap(),
     };
-    Control { header, value: [0; 8] }
+    TrafficClassMessage { header, value: [0; 8] }
 }
 
 /// The arguments of `WskSendTo` that are on the stack.
@@ -49,7 +49,9 @@ fn send(socket: PWSK_SOCKET, to: SocketAddr, on_stack: OnStack, waits: bool) -> 
     unsafe { pool.0.cast::<u8>().copy_to(address.as_mut_ptr().cast(), size_of::<SOCKADDR_IN>()) };
     let (address, length, control) = match on_stack {
         OnStack::Address => (address.as_mut_ptr().cast(), 0, ptr::null_mut()),
-        OnStack::ControlData => (pool.0, size_of::<Control>(), (&raw mut control).cast()),
+        OnStack::ControlData => {
+            (pool.0, size_of::<TrafficClassMessage>(), (&raw mut control).cast())
+        }
     };
     let length = length.try_into().unwrap();
     // SAFETY: the arguments are valid; whether they stay so is what is tested.
@@ -102,7 +104,7 @@ fn control_data_of_a_thread_that_is_terminated() {
         let pool = PoolAddress::new(address);
         let buffer = Box::leak(Box::new(PoolBuffer::with(b"x")));
         let mut control = control();
-        let length = size_of::<Control>().try_into().unwrap();
+        let length = size_of::<TrafficClassMessage>().try_into().unwrap();
         call(|irp| {
             // SAFETY: the arguments are valid; that the control data stays so is what is tested.
             unsafe {

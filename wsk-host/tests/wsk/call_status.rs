@@ -12,11 +12,15 @@ use wsk_host::{CallStatus, Config, Timing};
 use wsk_sys::*;
 
 /// The statuses that the calls of each function have returned: pending, and final ones.
-type Seen = BTreeMap<&'static str, BTreeSet<bool>>;
+type StatusesByFunction = BTreeMap<&'static str, BTreeSet<bool>>;
 
 /// Waits for a request, and checks that its call has returned what became of it. Returns the status and the information.
 #[track_caller]
-fn observe(seen: &mut Seen, function: &'static str, request: Request) -> (NTSTATUS, usize) {
+fn observe(
+    seen: &mut StatusesByFunction,
+    function: &'static str,
+    request: Request,
+) -> (NTSTATUS, usize) {
     let was_pending = request.returned == STATUS_PENDING;
     assert!(was_pending || request.is_complete(), "{function} returns before the IRP completes");
     assert!(request.completes_within(10_000), "{function}");
@@ -31,7 +35,7 @@ fn observe(seen: &mut Seen, function: &'static str, request: Request) -> (NTSTAT
 }
 
 /// Calls that complete at once, successes and failures.
-fn calls(client: &Client, seen: &mut Seen) {
+fn calls(client: &Client, seen: &mut StatusesByFunction) {
     let kind = (AF_INET, SOCK_STREAM, IPPROTO_TCP);
     let (none, no_table) = (ptr::null_mut(), ptr::null());
     let created = client.create(WSK_FLAG_LISTEN_SOCKET, kind, none, no_table);
@@ -64,7 +68,7 @@ fn calls(client: &Client, seen: &mut Seen) {
 }
 
 /// The statuses of the calls on all of these hosts.
-fn seen_on(configs: impl IntoIterator<Item = Config>) -> Seen {
+fn seen_on(configs: impl IntoIterator<Item = Config>) -> StatusesByFunction {
     let seen = std::cell::RefCell::default();
     on(configs, |client| calls(client, &mut seen.borrow_mut()));
     seen.into_inner()

@@ -36,14 +36,14 @@ enum Shape {
 }
 
 /// The context of a socket's callback.
-struct Seen {
+struct IndicatedCalls {
     shapes: Mutex<BTreeSet<Shape>>,
     bytes: Mutex<Vec<Vec<u8>>>,
     /// A semaphore that counts the calls.
     called: *mut KSEMAPHORE,
 }
 
-impl Seen {
+impl IndicatedCalls {
     #[expect(clippy::unnecessary_box_returns, reason = "its address is a socket's context")]
     fn new() -> Box<Self> {
         let called = Box::into_raw(Box::<KSEMAPHORE>::new_uninit()).cast();
@@ -135,7 +135,7 @@ impl Seen {
     }
 }
 
-impl Drop for Seen {
+impl Drop for IndicatedCalls {
     fn drop(&mut self) {
         // SAFETY: `new` made it, and no callback runs any more.
         drop(unsafe { Box::from_raw(self.called.cast::<MaybeUninit<KSEMAPHORE>>()) });
@@ -150,7 +150,7 @@ unsafe extern "C" fn received(
     _accepted: *mut SIZE_T,
 ) -> NTSTATUS {
     // SAFETY: the socket's context.
-    let seen = unsafe { &*context.cast::<Seen>() };
+    let seen = unsafe { &*context.cast::<IndicatedCalls>() };
     let (mut structures, mut total) = (0, 0);
     // SAFETY: the list is valid during the call.
     while let Some(one) = unsafe { list.as_ref() } {
@@ -172,7 +172,7 @@ unsafe extern "C" fn received_from(
     mut list: PWSK_DATAGRAM_INDICATION,
 ) -> NTSTATUS {
     // SAFETY: the socket's context.
-    let seen = unsafe { &*context.cast::<Seen>() };
+    let seen = unsafe { &*context.cast::<IndicatedCalls>() };
     // SAFETY: the list is valid during the call.
     while let Some(one) = unsafe { list.as_ref() } {
         // SAFETY: the buffer is the list's.
@@ -194,7 +194,7 @@ static DATAGRAM: WSK_CLIENT_DATAGRAM_DISPATCH =
 
 /// The shapes of a connection's data.
 fn of_a_connection(client: &Client) -> BTreeSet<Shape> {
-    let seen = Seen::new();
+    let seen = IndicatedCalls::new();
     let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
     let socket = client.connected_to(address, ptr::null_mut(), ptr::null());
     let accepted = accept(listener, seen.context(), &raw const CONNECTION).succeed();
@@ -214,7 +214,7 @@ fn of_a_connection(client: &Client) -> BTreeSet<Shape> {
 
 /// The shapes of datagrams.
 fn of_datagrams(client: &Client) -> BTreeSet<Shape> {
-    let seen = Seen::new();
+    let seen = IndicatedCalls::new();
     let socket = with_callback(client, AF_INET, seen.context(), &raw const DATAGRAM);
     bind(socket, any_port(AF_INET)).succeed();
     let address = local_address(socket);

@@ -5,7 +5,8 @@ use std::ptr;
 
 use test_support::hosts::{everywhere, on, simulated};
 use test_support::raw::datagrams::{
-    Message, Receive, any_port, bound, message, number, receive, send_to, send_with_control,
+    RawControlMessage, Receive, any_port, bound, message, number, receive, send_to,
+    send_with_control,
 };
 use test_support::raw::streams::{connect_ex, stream_connect};
 use test_support::raw::{Client, Request, bind, close, connect, set_option, socket_of};
@@ -97,7 +98,11 @@ fn connecting_before_a_bind_fails_in_the_call() {
 }
 
 /// The control messages that a datagram from `127.0.0.1` or `::1` arrives with.
-fn messages_of(client: &Client, family: ADDRESS_FAMILY, option: (ULONG, ULONG)) -> Vec<Message> {
+fn messages_of(
+    client: &Client,
+    family: ADDRESS_FAMILY,
+    option: (ULONG, ULONG),
+) -> Vec<RawControlMessage> {
     let (receiver, address) = bound(client, any_port(family));
     let (sender, _) = bound(client, any_port(family));
     assert_eq!(set_option(receiver, option.0, option.1, 1), STATUS_SUCCESS);
@@ -146,7 +151,7 @@ fn a_sender_cannot_say_that_it_has_met_congestion() {
 }
 
 /// `IN_PKTINFO` or `IN6_PKTINFO`.
-fn packet_info(ip: std::net::IpAddr, interface: u32) -> Message {
+fn packet_info(ip: std::net::IpAddr, interface: u32) -> RawControlMessage {
     let (level, kind, mut data) = match ip {
         std::net::IpAddr::V4(ip) => (IPPROTO_IP, IP_PKTINFO, ip.octets().to_vec()),
         std::net::IpAddr::V6(ip) => (IPPROTO_IPV6, IPV6_PKTINFO, ip.octets().to_vec()),

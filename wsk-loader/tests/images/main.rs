@@ -5,12 +5,12 @@ mod sample;
 
 use std::fs;
 
-use sample::Mode;
+use sample::EntryAction;
 use test_support::process::run_failing;
 use wsk_host::{Config, Host, Timing};
 use wsk_loader::{Driver, LoadError, Options};
 
-fn load(mode: Mode) -> Result<Driver, LoadError> {
+fn load(mode: EntryAction) -> Result<Driver, LoadError> {
     let path = sample::file(mode);
     // SAFETY: the image is this test's own.
     let driver = unsafe { Options::new().allow_missing().load(&path) };
@@ -20,7 +20,7 @@ fn load(mode: Mode) -> Result<Driver, LoadError> {
 
 /// Loads the sample, which must end its process with a report that has all of `expected`.
 #[track_caller]
-fn stops(test: &str, mode: Mode, expected: &[&str]) {
+fn stops(test: &str, mode: EntryAction, expected: &[&str]) {
     let report = run_failing(test, "", |_| {
         let host = Host::new(Config::default().timing(Timing::Inline));
         let _entered = host.enter();
@@ -51,14 +51,14 @@ fn inline_code_and_imports_work_with_every_seed_and_timing() {
         let host = Host::new(Config::default().timing(timing));
         let _entered = host.enter();
         // `DriverEntry` fails with the number of a check that fails.
-        load(Mode::Checks).unwrap_or_else(|error| panic!("{timing:?}: {error}")).unload();
+        load(EntryAction::Checks).unwrap_or_else(|error| panic!("{timing:?}: {error}")).unload();
         assert_eq!(host.outstanding_allocations(), 0);
     }
 }
 
 #[test]
 fn all_missing_imports_are_listed_before_the_driver_runs() {
-    let path = sample::file(Mode::Halt);
+    let path = sample::file(EntryAction::Halt);
     // SAFETY: the image is this test's own.
     let error = unsafe { Driver::load(&path) }.err().unwrap();
     assert_eq!(
@@ -73,14 +73,14 @@ fn all_missing_imports_are_listed_before_the_driver_runs() {
 #[test]
 fn a_missing_import_stops_when_it_is_called() {
     let found = "ntoskrnl.exe!NoSuchFunction: the image calls it, and the host does not have it";
-    stops("a_missing_import_stops_when_it_is_called", Mode::CallMissing, &[found]);
+    stops("a_missing_import_stops_when_it_is_called", EntryAction::CallMissing, &[found]);
 }
 
 #[test]
 fn a_halt_is_reported() {
     stops(
         "a_halt_is_reported",
-        Mode::Halt,
+        EntryAction::Halt,
         &[
             "the driver has faulted: a privileged instruction, which a host does not emulate\n  code:    hlt\n  at:      sample.sys+0x1",
         ],
@@ -91,7 +91,7 @@ fn a_halt_is_reported() {
 fn fail_fast_is_reported() {
     stops(
         "fail_fast_is_reported",
-        Mode::FailFast,
+        EntryAction::FailFast,
         &["the driver has stopped itself: __fastfail(7)"],
     );
 }
@@ -100,7 +100,7 @@ fn fail_fast_is_reported() {
 fn a_breakpoint_is_reported() {
     stops(
         "a_breakpoint_is_reported",
-        Mode::Breakpoint,
+        EntryAction::Breakpoint,
         &["a breakpoint, and no debugger is attached\n  code:    int3"],
     );
 }
@@ -109,7 +109,7 @@ fn a_breakpoint_is_reported() {
 fn an_access_to_null_is_reported() {
     stops(
         "an_access_to_null_is_reported",
-        Mode::WriteToNull,
+        EntryAction::WriteToNull,
         &["a write to memory at 0x8", "mov [rax+8],ecx"],
     );
 }
@@ -118,7 +118,7 @@ fn an_access_to_null_is_reported() {
 fn a_call_of_data_is_reported() {
     stops(
         "a_call_of_data_is_reported",
-        Mode::CallData,
+        EntryAction::CallData,
         &["the driver has called an address that is no code: sample.sys+0x3"],
     );
 }
@@ -127,19 +127,19 @@ fn a_call_of_data_is_reported() {
 fn a_write_to_code_is_reported() {
     stops(
         "a_write_to_code_is_reported",
-        Mode::WriteToCode,
+        EntryAction::WriteToCode,
         &["a write to memory at 0x", "mov byte ptr [rax],0C3h"],
     );
 }
 
 #[test]
 fn a_control_register_is_reported() {
-    stops("a_control_register_is_reported", Mode::ReadControlRegister, &["mov rax,cr3"]);
+    stops("a_control_register_is_reported", EntryAction::ReadControlRegister, &["mov rax,cr3"]);
 }
 
 #[test]
 fn a_port_is_reported() {
-    stops("a_port_is_reported", Mode::ReadPort, &["in al,dx"]);
+    stops("a_port_is_reported", EntryAction::ReadPort, &["in al,dx"]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_report_names_the_place_in_the_image() {
         // SAFETY: this process runs one test, and its other threads read no variables.
         unsafe { std::env::remove_var("RUST_BACKTRACE") };
         let _entered = Host::new(Config::default()).enter();
-        let _ = load(Mode::BugCheck);
+        let _ = load(EntryAction::BugCheck);
     });
     let Some(report) = report else { return };
     assert!(report.contains("bug check 0x00001234 (0x1, 0x2, 0x3, 0x4)"), "{report}");
@@ -160,10 +160,10 @@ fn a_report_names_the_place_in_the_image() {
 
 #[test]
 fn a_timer_that_is_left_is_reported() {
-    stops("a_timer_that_is_left_is_reported", Mode::LeaveTimer, &["INV-18"]);
+    stops("a_timer_that_is_left_is_reported", EntryAction::LeaveTimer, &["INV-18"]);
 }
 
 #[test]
 fn a_thread_that_is_left_is_reported() {
-    stops("a_thread_that_is_left_is_reported", Mode::LeaveThread, &["INV-18"]);
+    stops("a_thread_that_is_left_is_reported", EntryAction::LeaveThread, &["INV-18"]);
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 #[allow(dead_code, reason = "each test uses some")]
-pub(crate) enum Mode {
+pub(crate) enum EntryAction {
     /// Checks everything that inline code reads, and the calls of imports.
     Checks = 0,
     Halt = 1,
@@ -36,7 +36,7 @@ pub(crate) fn bytes() -> Vec<u8> {
 }
 
 /// The image's file, for a mode.
-pub(crate) fn with_mode(mode: Mode) -> Vec<u8> {
+pub(crate) fn with_mode(mode: EntryAction) -> Vec<u8> {
     let mut bytes = bytes();
     bytes[0x3000..0x3004].copy_from_slice(&(mode as u32).to_le_bytes());
     bytes
@@ -44,7 +44,7 @@ pub(crate) fn with_mode(mode: Mode) -> Vec<u8> {
 
 #[allow(dead_code, reason = "each test uses some")]
 /// Writes the image's file into a folder of this test's, and returns its path.
-pub(crate) fn file(mode: Mode) -> PathBuf {
+pub(crate) fn file(mode: EntryAction) -> PathBuf {
     let folder =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{mode:?}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

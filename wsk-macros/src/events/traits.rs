@@ -81,7 +81,7 @@ pub(super) static TRAITS: [Trait; 4] = [
                 name: "disconnected",
                 constant: Some("DISCONNECTED"),
                 parameters: 2,
-                signature: "fn disconnected(&self, abortive: bool, level: Level)",
+                signature: "fn disconnected(&self, abortive: bool, level: CallbackIrql)",
             },
             Method {
                 name: "send_backlog",

@@ -19,17 +19,17 @@ mod mine {
     }
 }
 
-struct Door;
+struct Server;
 
 #[wsk::events]
-impl mine::ListenEvents for Door {
+impl mine::ListenEvents for Server {
     type Connection = Receives;
 
     fn accept(&self, _incoming: ()) {}
 }
 
 /// The real one, without the attribute.
-impl wsk::events::ListenEvents for Door {
+impl wsk::events::ListenEvents for Server {
     type Connection = ();
 
     fn accept(&self, _incoming: Incoming<'_, ()>) {}

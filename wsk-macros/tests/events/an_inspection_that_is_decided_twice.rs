@@ -2,10 +2,10 @@
 
 use wsk::events::*;
 
-struct Door;
+struct Server;
 
 #[wsk::events]
-impl ConditionalListenEvents for Door {
+impl ConditionalListenEvents for Server {
     type Connection = ();
 
     fn inspect(&self, inspection: Inspection<'_>) {

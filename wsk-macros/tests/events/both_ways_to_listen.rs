@@ -2,15 +2,15 @@
 
 use wsk::events::*;
 
-struct Door;
+struct Server;
 
 #[wsk::events]
-impl ListenEvents for Door {
+impl ListenEvents for Server {
     type Connection = ();
 }
 
 #[wsk::events]
-impl ConditionalListenEvents for Door {
+impl ConditionalListenEvents for Server {
     type Connection = ();
 
     fn inspect(&self, inspection: Inspection<'_>) {

@@ -1,13 +1,13 @@
 use wsk::events::*;
 
 struct Tunnel;
-struct Door;
+struct Server;
 
 #[wsk::events]
 impl DatagramEvents<u8> for Tunnel {}
 
 #[wsk::events]
-impl ListenEvents for Door {
+impl ListenEvents for Server {
     type Connection = ();
     type Listener = ();
 }

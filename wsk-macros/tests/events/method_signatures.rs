@@ -15,7 +15,7 @@ impl ConnectionEvents for A {
         Receipt::All
     }
 
-    unsafe fn disconnected(&self, _abortive: bool, _level: Level) {}
+    unsafe fn disconnected(&self, _abortive: bool, _level: CallbackIrql) {}
 
     const fn send_backlog(&self, _ideal: usize) {}
 
@@ -28,7 +28,7 @@ impl ConnectionEvents for B {
         Receipt::All
     }
 
-    fn disconnected(self, _abortive: bool, _level: Level) {}
+    fn disconnected(self, _abortive: bool, _level: CallbackIrql) {}
 
     fn send_backlog(_ideal: usize) {}
 
@@ -45,7 +45,7 @@ impl ConnectionEvents for C {
 
     fn send_backlog(&self) {}
 
-    fn dead(&self, _level: Level) {}
+    fn dead(&self, _level: CallbackIrql) {}
 }
 
 #[wsk::events]

@@ -2,11 +2,11 @@
 
 use wsk::events::*;
 
-struct Door;
+struct Server;
 struct Inspector;
 
 #[wsk::events]
-impl ListenEvents for Door {}
+impl ListenEvents for Server {}
 
 #[wsk::events]
 impl ConditionalListenEvents for Inspector {

@@ -8,7 +8,7 @@ use edge_nal::{
 };
 use embedded_io_async::ErrorType;
 
-use crate::net::{BufferedReader, BufferedStream, BufferedWriter, Connected};
+use crate::net::{BufferedReader, BufferedStream, BufferedWriter, ConnectedUdp};
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use crate::provider::Provider;
 use crate::socket::Family;
@@ -108,9 +108,13 @@ impl UdpBind for Provider {
 /// See [`UdpSocket::into_connected`].
 impl UdpConnect for Provider {
     type Error = Error;
-    type Socket<'a> = Connected<UdpSocket>;
+    type Socket<'a> = ConnectedUdp<UdpSocket>;
 
-    async fn connect(&self, local: SocketAddr, remote: SocketAddr) -> Result<Connected<UdpSocket>> {
+    async fn connect(
+        &self,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Result<ConnectedUdp<UdpSocket>> {
         UdpSocket::bind(self, local).await?.into_connected(remote).await
     }
 }
@@ -175,9 +179,9 @@ datagrams!(UdpSocket, |socket| UdpSocket::as_ref(socket), |socket, remote, data|
 datagrams!(&UdpSocket, |socket| UdpSocket::as_ref(socket), |socket, remote, data| socket
     .send_copy_to(data, remote));
 // The peer is the destination, whatever address is given.
-datagrams!(Connected<UdpSocket>, |socket| socket.as_socket(), |socket, _remote, data| socket
+datagrams!(ConnectedUdp<UdpSocket>, |socket| socket.as_socket(), |socket, _remote, data| socket
     .send_copy(data));
-datagrams!(&Connected<UdpSocket>, |socket| socket.as_socket(), |socket, _remote, data| socket
+datagrams!(&ConnectedUdp<UdpSocket>, |socket| socket.as_socket(), |socket, _remote, data| socket
     .send_copy(data));
 
 macro_rules! halves {
@@ -202,7 +206,7 @@ macro_rules! halves {
     )*};
 }
 
-halves!(UdpSocket Connected<UdpSocket>);
+halves!(UdpSocket ConnectedUdp<UdpSocket>);
 
 /// See [`Provider::host_by_name`] and [`Provider::host_by_address`].
 impl Dns for Provider {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `embedded-io-async` | `Read`, `BufRead`, `ReadReady`, `Write`, `WriteReady` | [`BufferedStream`](crate::net::BufferedStream) and its halves |
 //! | `embedded-nal-async` | `TcpConnect`, `Dns`, `UdpStack` | [`Provider`](crate::Provider) |
-//! | `edge-nal` | `TcpConnect`, `TcpBind`, `UdpConnect`, `UdpBind`, `Dns`; `TcpAccept`, `TcpSplit`, `TcpShutdown`, `Readable`; `UdpReceive`, `UdpSend`, `UdpSplitMulticast` | [`Provider`](crate::Provider); [`TcpListener`](crate::TcpListener), [`BufferedStream`](crate::net::BufferedStream); [`UdpSocket`](crate::UdpSocket), [`Connected`](crate::net::Connected) |
+//! | `edge-nal` | `TcpConnect`, `TcpBind`, `UdpConnect`, `UdpBind`, `Dns`; `TcpAccept`, `TcpSplit`, `TcpShutdown`, `Readable`; `UdpReceive`, `UdpSend`, `UdpSplitMulticast` | [`Provider`](crate::Provider); [`TcpListener`](crate::TcpListener), [`BufferedStream`](crate::net::BufferedStream); [`UdpSocket`](crate::UdpSocket), [`ConnectedUdp`](crate::net::ConnectedUdp) |
 //!
 //! The traits are of [embedded-io-async](https://docs.rs/embedded-io-async/0.7) 0.7 and of
 //! [embedded-nal-async](https://docs.rs/embedded-nal-async/0.9) 0.9. Neither allocates, nor panics. Those of `edge-nal` are of

@@ -10,8 +10,8 @@ use crate::cmsg::{PacketInfo, SendControl};
 use crate::options::{ip, ipv6};
 use crate::provider::Provider;
 use crate::socket::{
-    Bound, Datagram, DatagramSocket, Exchanges, Family, FixedPeer, Received, Receiver, Socket,
-    Unbound,
+    Bound, Datagram, DatagramReceiver, DatagramSocket, Exchanges, Family, FixedPeer, Received,
+    Socket, Unbound,
 };
 use crate::status::{Error, Result, known};
 
@@ -49,7 +49,7 @@ pub struct UnconnectedUdpSocket {
 /// The buffers of a socket for callers that pass slices.
 struct Slices {
     // Dropped before the socket, so that its request is cancelled before the socket is closed.
-    receiver: Option<Receiver>,
+    receiver: Option<DatagramReceiver>,
     kept: BufferPool,
 }
 

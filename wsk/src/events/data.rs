@@ -18,7 +18,7 @@ use wsk_sys::{
     WSK_FLAG_RELEASE_ASAP,
 };
 
-use super::Level;
+use super::CallbackIrql;
 use crate::dispatch::{ConnectionDispatch, StreamDispatch};
 use crate::flags::SocketFlags;
 use crate::socket::{OpenGuard, SocketState};
@@ -201,8 +201,8 @@ impl<'a> Data<'a> {
 
     /// Returns the IRQL of the call, as far as WSK reports it.
     #[must_use]
-    pub const fn level(&self) -> Level {
-        Level::from_flags(self.flags)
+    pub const fn level(&self) -> CallbackIrql {
+        CallbackIrql::from_flags(self.flags)
     }
 
     /// Retains the data beyond the call, whatever the callback returns.

@@ -15,7 +15,7 @@ use core::ptr::NonNull;
 use wsk_sys::fields::length;
 use wsk_sys::{MSG_BCAST, MSG_MCAST, ULONG, WSK_DATAGRAM_INDICATION};
 
-use super::Level;
+use super::CallbackIrql;
 use super::data::{Chunks, copy};
 use crate::address;
 use crate::cmsg::ControlMessages;
@@ -25,9 +25,9 @@ use crate::status::Result;
 
 /// One datagram of an indication.
 #[derive(Clone, Copy, Debug)]
-pub struct Datagram<'a>(&'a WSK_DATAGRAM_INDICATION);
+pub struct IndicatedDatagram<'a>(&'a WSK_DATAGRAM_INDICATION);
 
-impl<'a> Datagram<'a> {
+impl<'a> IndicatedDatagram<'a> {
     /// Returns the number of bytes.
     #[must_use]
     pub const fn len(self) -> usize {
@@ -92,13 +92,13 @@ pub struct DatagramIter<'a> {
 }
 
 impl<'a> Iterator for DatagramIter<'a> {
-    type Item = Datagram<'a>;
+    type Item = IndicatedDatagram<'a>;
 
-    fn next(&mut self) -> Option<Datagram<'a>> {
+    fn next(&mut self) -> Option<IndicatedDatagram<'a>> {
         // SAFETY: `next` is null, or an entry that is valid for `'a` (Invariants).
         let datagram = unsafe { self.next.as_ref() }?;
         self.next = datagram.Next;
-        Some(Datagram(datagram))
+        Some(IndicatedDatagram(datagram))
     }
 }
 
@@ -146,8 +146,8 @@ impl<'a> Datagrams<'a> {
 
     /// Returns the IRQL of the call, as far as WSK reports it.
     #[must_use]
-    pub const fn level(&self) -> Level {
-        Level::from_flags(self.flags)
+    pub const fn level(&self) -> CallbackIrql {
+        CallbackIrql::from_flags(self.flags)
     }
 
     /// Retains the datagrams beyond the call, whatever the callback returns.
@@ -172,7 +172,7 @@ impl<'a> Datagrams<'a> {
 }
 
 impl<'a> IntoIterator for &'a Datagrams<'_> {
-    type Item = Datagram<'a>;
+    type Item = IndicatedDatagram<'a>;
     type IntoIter = DatagramIter<'a>;
 
     fn into_iter(self) -> DatagramIter<'a> {
@@ -205,7 +205,7 @@ impl RetainedDatagrams {
 }
 
 impl<'a> IntoIterator for &'a RetainedDatagrams {
-    type Item = Datagram<'a>;
+    type Item = IndicatedDatagram<'a>;
     type IntoIter = DatagramIter<'a>;
 
     fn into_iter(self) -> DatagramIter<'a> {

@@ -13,7 +13,7 @@ use wsk_sys::{
     WSK_CLIENT_CONNECTION_DISPATCH, WSK_FLAG_ABORTIVE,
 };
 
-use super::Level;
+use super::CallbackIrql;
 use super::thunks::receive_by;
 use crate::socket::SocketState;
 
@@ -72,7 +72,7 @@ unsafe extern "C" fn disconnect(socket_context: PVOID, flags: ULONG) -> NTSTATUS
         None => state.attached.miss_end(is_abortive),
     };
     if let Some((attached, is_abortive)) = told {
-        attached.handler().disconnected(is_abortive, Level::from_flags(flags));
+        attached.handler().disconnected(is_abortive, CallbackIrql::from_flags(flags));
     }
     STATUS_SUCCESS
 }

@@ -12,7 +12,7 @@ use core::ptr::NonNull;
 
 use wsk_sys::{PSOCKADDR, PVOID, WSK_CLIENT_CONNECTION_DISPATCH, WSK_SOCKET};
 
-use super::{Callbacks, Level};
+use super::{CallbackIrql, Callbacks};
 use crate::address;
 use crate::flags::SocketFlags;
 use crate::socket::{Connection, ConnectionSocket, NewSocket, SocketState};
@@ -30,7 +30,7 @@ pub struct Incoming<'a, K> {
     pub(super) socket: NonNull<WSK_SOCKET>,
     /// Both are null, or valid during the call.
     pub(super) addresses: [PSOCKADDR; 2],
-    pub(super) level: Level,
+    pub(super) level: CallbackIrql,
     pub(super) listener: &'a SocketState,
     /// The output parameters for the connection's context and table, valid during the call.
     pub(super) context: *mut PVOID,
@@ -93,7 +93,7 @@ impl<K> Incoming<'_, K> {
 
     /// Returns the IRQL of the call, as far as WSK reports it.
     #[must_use]
-    pub const fn level(&self) -> Level {
+    pub const fn level(&self) -> CallbackIrql {
         self.level
     }
 }

@@ -22,7 +22,7 @@ use wsk_sys::{
 use crate::address;
 use crate::dispatch::ListenDispatch;
 use crate::operation::{
-    ControlBuffer, Idle, InFlight, Operation, Outcome, Payload, PendedIrp, finish_callback,
+    ControlBuffer, Idle, InFlight, Operation, Payload, PendedIrp, RequestOutcome, finish_callback,
 };
 use crate::socket::{OpenGuard, SocketState, Weak};
 use crate::status::{Result, known};
@@ -217,7 +217,7 @@ pub struct PendingInspection {
 
 /// A decision that a request delivers to WSK. The request is dropped first: it leaves its operation to the listener's
 /// memory, which the weak reference keeps.
-type Delivery = (InFlight, Weak);
+type DecisionDelivery = (InFlight, Weak);
 
 impl PendingInspection {
     /// Returns the connection's identifier, for [`aborted`](super::ConditionalListenEvents::aborted).
@@ -267,7 +267,7 @@ impl PendingInspection {
     }
 
     /// Delivers the decision to WSK, unless that is done, or is left to the callback.
-    fn decide(&mut self, accepts: bool) -> Result<Option<Delivery>> {
+    fn decide(&mut self, accepts: bool) -> Result<Option<DecisionDelivery>> {
         match self.decision(accepts)? {
             Some((socket, decision)) => Ok(Some(decision.deliver(socket))),
             None => Ok(None),
@@ -298,7 +298,7 @@ struct Decision {
 }
 
 impl Decision {
-    fn deliver(self, socket: OpenGuard) -> Delivery {
+    fn deliver(self, socket: OpenGuard) -> DecisionDelivery {
         let Self { id, accepts, listener, mut idle } = self;
         // SAFETY: the pointer is to the request's payload.
         let place = unsafe { id_in(idle.payload()) };
@@ -335,13 +335,13 @@ const unsafe fn id_in(payload: *mut Payload) -> PWSK_INSPECT_ID {
 }
 
 /// Waits until WSK has received a decision.
-async fn end(delivery: Option<Delivery>) -> Result<()> {
+async fn end(delivery: Option<DecisionDelivery>) -> Result<()> {
     let Some((in_flight, listener)) = delivery else {
         return Ok(());
     };
     match in_flight.await {
-        Outcome::Completed(idle, result) => listener.completed(idle, result),
-        Outcome::Refused(error) => Err(error),
+        RequestOutcome::Completed(idle, result) => listener.completed(idle, result),
+        RequestOutcome::Refused(error) => Err(error),
     }
 }
 

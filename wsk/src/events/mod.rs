@@ -58,7 +58,7 @@ pub use crate::event_mask::EventMask;
 pub(crate) use attached::{AttachedHandler, NewHandler};
 pub(crate) use context::{callbacks, check_static_events};
 pub use data::{Chunks, Data, RetainedData};
-pub use datagrams::{Datagram, DatagramIter, Datagrams, RetainedDatagrams};
+pub use datagrams::{DatagramIter, Datagrams, IndicatedDatagram, RetainedDatagrams};
 pub use incoming::Incoming;
 pub use inspection::{InspectId, Inspection, PendingInspection};
 #[doc(hidden)]
@@ -69,14 +69,14 @@ use methods::MethodSet;
 
 /// The IRQL in a callback, as far as WSK reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum CallbackIrql {
     /// It is `DISPATCH_LEVEL`.
     Dispatch,
     /// It is `DISPATCH_LEVEL` or below.
     Unknown,
 }
 
-impl Level {
+impl CallbackIrql {
     const fn from_flags(flags: ULONG) -> Self {
         if flags & WSK_FLAG_AT_DISPATCH_LEVEL != 0 { Self::Dispatch } else { Self::Unknown }
     }
@@ -193,7 +193,7 @@ pub trait ConnectionEvents: Send + Sync + 'static {
     }
 
     /// The peer has disconnected. If `abortive`, the connection is lost and cannot send any more either.
-    fn disconnected(&self, abortive: bool, level: Level) {}
+    fn disconnected(&self, abortive: bool, level: CallbackIrql) {}
 
     /// The ideal number of bytes in flight is now `ideal`.
     fn send_backlog(&self, ideal: usize) {}

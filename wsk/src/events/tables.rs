@@ -95,7 +95,7 @@ mod sealed {
     use super::{EventMask, WSK_CLIENT_LISTEN_DISPATCH};
 
     /// How a handler `H` listens. Implemented in this file only, for tables of `H`'s own thunks.
-    pub trait Listening<H> {
+    pub trait ListenMode<H> {
         const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH;
         const EVENTS: EventMask;
         const INHERITED: EventMask;
@@ -104,15 +104,15 @@ mod sealed {
 
     /// A type that listens in one of the two ways.
     pub trait Listener: Sized {
-        type Listening: Listening<Self>;
+        type ListenMode: ListenMode<Self>;
     }
 
-    impl<H: super::Listens<By: Listening<H>>> Listener for H {
-        type Listening = H::By;
+    impl<H: super::Listens<By: ListenMode<H>>> Listener for H {
+        type ListenMode = H::By;
     }
 }
 
-use sealed::Listening;
+use sealed::ListenMode;
 
 const fn event_if(is_in_table: bool, event: EventMask) -> EventMask {
     if is_in_table { event } else { EventMask::empty() }
@@ -125,7 +125,7 @@ impl<K: Callbacks<Connection>> Inherited<K> {
     const EVENTS: EventMask = K::WHEN_CONNECTED;
 }
 
-impl<H: ListenEvents> Listening<H> for Accepting {
+impl<H: ListenEvents> ListenMode<H> for Accepting {
     const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = &WSK_CLIENT_LISTEN_DISPATCH {
         WskAcceptEvent: if has::<H::WskEventsAttribute>(methods::ACCEPT) {
             Some(thunks::accept::<H>)
@@ -141,7 +141,7 @@ impl<H: ListenEvents> Listening<H> for Accepting {
     const IS_CONDITIONAL: bool = false;
 }
 
-impl<H: ConditionalListenEvents> Listening<H> for Inspecting {
+impl<H: ConditionalListenEvents> ListenMode<H> for Inspecting {
     const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = &WSK_CLIENT_LISTEN_DISPATCH {
         WskAcceptEvent: if has::<H::WskEventsAttribute>(methods::ACCEPT) {
             Some(thunks::conditional_accept::<H>)
@@ -159,10 +159,10 @@ impl<H: ConditionalListenEvents> Listening<H> for Inspecting {
 }
 
 impl<H: sealed::Listener> ListenTable for H {
-    const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = <H::Listening as Listening<H>>::TABLE;
-    const EVENTS: EventMask = <H::Listening as Listening<H>>::EVENTS;
-    const INHERITED: EventMask = <H::Listening as Listening<H>>::INHERITED;
-    const IS_CONDITIONAL: bool = <H::Listening as Listening<H>>::IS_CONDITIONAL;
+    const TABLE: &'static WSK_CLIENT_LISTEN_DISPATCH = <H::ListenMode as ListenMode<H>>::TABLE;
+    const EVENTS: EventMask = <H::ListenMode as ListenMode<H>>::EVENTS;
+    const INHERITED: EventMask = <H::ListenMode as ListenMode<H>>::INHERITED;
+    const IS_CONDITIONAL: bool = <H::ListenMode as ListenMode<H>>::IS_CONDITIONAL;
 }
 
 impl<H: DatagramEvents> DatagramTable for H {
@@ -221,7 +221,7 @@ impl<H: ConnectionEvents> ConnectionTable for H {
 
 impl<H: ListenEvents + ConnectionEvents> StreamTable for H {
     const TABLE: &'static WSK_CLIENT_STREAM_DISPATCH = &WSK_CLIENT_STREAM_DISPATCH {
-        Listen: <Accepting as Listening<H>>::TABLE,
+        Listen: <Accepting as ListenMode<H>>::TABLE,
         Connect: <H as ConnectionTable>::TABLE,
     };
 }
@@ -301,12 +301,12 @@ const fn has_functions(table: &WSK_CLIENT_CONNECTION_DISPATCH) -> bool {
 unsafe impl<H: ListenEvents + ConnectionEvents> Callbacks<Stream> for H {
     const RAW_TABLE: *const c_void = ptr::from_ref(<H as StreamTable>::TABLE).cast();
     const FILLED_TABLE: *const c_void = ptr::from_ref(&WSK_CLIENT_STREAM_DISPATCH {
-        Listen: <Accepting as Listening<H>>::TABLE,
+        Listen: <Accepting as ListenMode<H>>::TABLE,
         Connect: Filled::<H>::TABLE,
     })
     .cast();
     const WHEN_BOUND: EventMask =
-        <Accepting as Listening<H>>::EVENTS.union(<Accepting as Listening<H>>::INHERITED);
+        <Accepting as ListenMode<H>>::EVENTS.union(<Accepting as ListenMode<H>>::INHERITED);
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
     const INSPECTS: bool = false;
 }

@@ -24,8 +24,8 @@ use wsk_sys::{
 
 use super::inspection::Verdict;
 use super::{
-    ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams, Disposition,
-    Incoming, InspectId, Inspection, Level, ListenEvents, Receipt,
+    CallbackIrql, ConditionalListenEvents, ConnectionEvents, Data, DatagramEvents, Datagrams,
+    Disposition, Incoming, InspectId, Inspection, ListenEvents, Receipt,
 };
 use crate::socket::{SocketMemory, SocketState};
 
@@ -75,7 +75,7 @@ macro_rules! accept_event {
             context.handler.accept(Incoming {
                 socket,
                 addresses: [local_address, remote_address],
-                level: Level::from_flags(flags),
+                level: CallbackIrql::from_flags(flags),
                 listener: &context.state,
                 context: accept_socket_context,
                 table: accept_socket_dispatch,
@@ -243,7 +243,9 @@ pub unsafe extern "C" fn disconnect<T: ConnectionEvents>(
 ) -> NTSTATUS {
     // SAFETY: WSK passes the socket's context: null, or its `SocketMemory<T>` until the close has completed (INV-46).
     if let Some(context) = unsafe { context::<T>(socket_context) } {
-        context.handler.disconnected(flags & WSK_FLAG_ABORTIVE != 0, Level::from_flags(flags));
+        context
+            .handler
+            .disconnected(flags & WSK_FLAG_ABORTIVE != 0, CallbackIrql::from_flags(flags));
     }
     STATUS_SUCCESS
 }

@@ -89,8 +89,8 @@ impl<W: Wait> Inner<W> {
 /// - The places in the list are linked in both directions, in nonpaged memory that stays in place, and each has a waker.
 /// - They are accessed only while the queue's lock is held.
 pub(crate) struct WaitList<W> {
-    first: Option<NonNull<Place<W>>>,
-    last: Option<NonNull<Place<W>>>,
+    first: Option<NonNull<QueueEntry<W>>>,
+    last: Option<NonNull<QueueEntry<W>>>,
 }
 
 // SAFETY: the places are accessed under the lock (Invariants), in any thread, for which the value is `Send`, as a waker
@@ -98,7 +98,7 @@ pub(crate) struct WaitList<W> {
 unsafe impl<W: Send> Send for WaitList<W> {}
 
 /// The place of a future in the queue.
-struct Place<W> {
+struct QueueEntry<W> {
     previous: Option<NonNull<Self>>,
     next: Option<NonNull<Self>>,
     is_listed: bool,
@@ -127,7 +127,7 @@ impl<W> WaitList<W> {
     /// # Safety
     ///
     /// The lock is held. The place is not listed, has a waker, and stays valid and in place until it is removed.
-    unsafe fn push(&mut self, mut place: NonNull<Place<W>>) {
+    unsafe fn push(&mut self, mut place: NonNull<QueueEntry<W>>) {
         // SAFETY: the place is valid (this function's contract).
         let new = unsafe { place.as_mut() };
         new.is_listed = true;
@@ -145,7 +145,7 @@ impl<W> WaitList<W> {
     /// # Safety
     ///
     /// The lock is held, and the place is in this list.
-    unsafe fn remove(&mut self, mut place: NonNull<Place<W>>) {
+    unsafe fn remove(&mut self, mut place: NonNull<QueueEntry<W>>) {
         // SAFETY: a listed place is valid (Invariants).
         let removed = unsafe { place.as_mut() };
         removed.is_listed = false;
@@ -171,7 +171,7 @@ impl<W> WaitList<W> {
 /// is pinned.
 pub(crate) struct Waiter<'a, W: Wait> {
     queue: &'a WaitQueue<W>,
-    place: UnsafeCell<Place<W>>,
+    place: UnsafeCell<QueueEntry<W>>,
     /// Whether the place was listed, since the last poll that was ready.
     has_waited: bool,
     /// The queue has pointers to the place. So other code's references to this are not exclusive ones.
@@ -183,7 +183,7 @@ unsafe impl<W: Wait<State: Send> + Send> Send for Waiter<'_, W> {}
 
 impl<'a, W: Wait> Waiter<'a, W> {
     pub(crate) const fn new(queue: &'a WaitQueue<W>, wait: W) -> Self {
-        let place = Place { previous: None, next: None, is_listed: false, waker: None, wait };
+        let place = QueueEntry { previous: None, next: None, is_listed: false, waker: None, wait };
         Self { queue, place: UnsafeCell::new(place), has_waited: false, _pinned: PhantomPinned }
     }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use self::sealed::Host;
+use self::sealed::HostAndPort;
 use super::{TcpListener, TcpStream};
 use crate::address::DisplayAddress;
 use crate::flags::AddressInfoFlags;
@@ -23,7 +23,7 @@ mod sealed {
 
     /// A host and a port.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Host<'a> {
+    pub enum HostAndPort<'a> {
         Address(SocketAddr),
         /// A name, or an address as text. The system distinguishes them.
         Name(&'a str, u16),
@@ -32,7 +32,7 @@ mod sealed {
     }
 
     pub trait ToHost {
-        fn host(&self) -> Result<Host<'_>>;
+        fn host(&self) -> Result<HostAndPort<'_>>;
     }
 }
 
@@ -41,8 +41,8 @@ macro_rules! addresses {
         impl ToHost for $type {}
 
         impl sealed::ToHost for $type {
-            fn host(&self) -> Result<Host<'_>> {
-                Ok(Host::Address((*self).into()))
+            fn host(&self) -> Result<HostAndPort<'_>> {
+                Ok(HostAndPort::Address((*self).into()))
             }
         }
     )*};
@@ -60,16 +60,16 @@ addresses! {
 impl ToHost for (&str, u16) {}
 
 impl sealed::ToHost for (&str, u16) {
-    fn host(&self) -> Result<Host<'_>> {
+    fn host(&self) -> Result<HostAndPort<'_>> {
         let &(name, port) = self;
-        Ok(Host::Name(name, port))
+        Ok(HostAndPort::Name(name, port))
     }
 }
 
 impl ToHost for &str {}
 
 impl sealed::ToHost for &str {
-    fn host(&self) -> Result<Host<'_>> {
+    fn host(&self) -> Result<HostAndPort<'_>> {
         let wrong = known::STATUS_INVALID_PARAMETER;
         // Written by hand: `str`'s search functions contain panics that the compiler cannot rule out.
         let colon = self.bytes().rposition(|byte| byte == b':').ok_or(wrong)?;
@@ -80,11 +80,15 @@ impl sealed::ToHost for &str {
             return address
                 .strip_suffix(']')
                 .filter(|address| address.bytes().any(|byte| byte == b':'))
-                .map(|address| Host::Numeric(address, port))
+                .map(|address| HostAndPort::Numeric(address, port))
                 .ok_or(wrong);
         }
         // Another colon means an IPv6 address without brackets, whose end is ambiguous.
-        if name.bytes().any(|byte| byte == b':') { Err(wrong) } else { Ok(Host::Name(name, port)) }
+        if name.bytes().any(|byte| byte == b':') {
+            Err(wrong)
+        } else {
+            Ok(HostAndPort::Name(name, port))
+        }
     }
 }
 
@@ -124,11 +128,11 @@ impl sealed::ToHost for &str {
 pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost> {
     let numeric = Hints::stream().flags(AddressInfoFlags::NUMERIC_HOST);
     let (name, port, hints) = match host.host()? {
-        Host::Address(address) => {
+        HostAndPort::Address(address) => {
             return Ok(LookupHost { found: Found::Address(address), given: 0 });
         }
-        Host::Name(name, port) => (name, port, Hints::stream()),
-        Host::Numeric(name, port) => (name, port, numeric),
+        HostAndPort::Name(name, port) => (name, port, Hints::stream()),
+        HostAndPort::Numeric(name, port) => (name, port, numeric),
     };
     // The port is added later, so the system has no service to look up.
     let look_up = || wsk.resolve(name, Service::None, hints);
@@ -275,7 +279,7 @@ impl fmt::Debug for LookupHost {
 mod tests {
     use super::*;
 
-    fn host(text: &'static str) -> Result<Host<'static>> {
+    fn host(text: &'static str) -> Result<HostAndPort<'static>> {
         // The trait is for references, which live as long as they do.
         let text: &'static &'static str = std::boxed::Box::leak(std::boxed::Box::new(text));
         sealed::ToHost::host(text)
@@ -283,11 +287,11 @@ mod tests {
 
     #[test]
     fn strings_are_hosts_with_ports() {
-        assert_eq!(host("example.org:80"), Ok(Host::Name("example.org", 80)));
-        assert_eq!(host("bücher.example:0"), Ok(Host::Name("bücher.example", 0)));
-        assert_eq!(host("127.0.0.1:7"), Ok(Host::Name("127.0.0.1", 7)));
-        assert_eq!(host("[::1]:7"), Ok(Host::Numeric("::1", 7)));
-        assert_eq!(host("[fe80::1%2]:65535"), Ok(Host::Numeric("fe80::1%2", 65_535)));
+        assert_eq!(host("example.org:80"), Ok(HostAndPort::Name("example.org", 80)));
+        assert_eq!(host("bücher.example:0"), Ok(HostAndPort::Name("bücher.example", 0)));
+        assert_eq!(host("127.0.0.1:7"), Ok(HostAndPort::Name("127.0.0.1", 7)));
+        assert_eq!(host("[::1]:7"), Ok(HostAndPort::Numeric("::1", 7)));
+        assert_eq!(host("[fe80::1%2]:65535"), Ok(HostAndPort::Numeric("fe80::1%2", 65_535)));
         for wrong in [
             "example.org",
             "example.org:",

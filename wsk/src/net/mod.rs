@@ -80,5 +80,5 @@ pub use parse_socket_addr::parse_socket_addr;
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpStream, WriteHalf};
 pub use to_socket_addr::ToSocketAddr;
-pub use udp_connected::Connected;
+pub use udp_connected::ConnectedUdp;
 pub use udp_socket::UdpSocket;

@@ -26,7 +26,7 @@ pub fn parse_socket_addr(text: &str) -> Result<SocketAddr> {
 }
 
 fn parse(text: &str) -> Option<SocketAddr> {
-    let mut reader = Reader(text.as_bytes());
+    let mut reader = Parser(text.as_bytes());
     let address = if let Some(ip) = reader.v4() {
         SocketAddrV4::new(ip, reader.port()?).into()
     } else {
@@ -41,7 +41,7 @@ fn parse(text: &str) -> Option<SocketAddr> {
 
 /// The form of a number.
 #[derive(Clone, Copy)]
-struct Number {
+struct NumberFormat {
     radix: u32,
     digits: usize,
     /// Whether `01` is a number.
@@ -49,10 +49,11 @@ struct Number {
     max: u32,
 }
 
-const DECIMAL: Number = Number { radix: 10, digits: usize::MAX, zeros: true, max: u32::MAX };
-const PORT: Number = Number { max: 0xFFFF, ..DECIMAL };
-const OCTET: Number = Number { radix: 10, digits: 3, zeros: false, max: 0xFF };
-const GROUP: Number = Number { radix: 16, digits: 4, zeros: true, max: 0xFFFF };
+const DECIMAL: NumberFormat =
+    NumberFormat { radix: 10, digits: usize::MAX, zeros: true, max: u32::MAX };
+const PORT: NumberFormat = NumberFormat { max: 0xFFFF, ..DECIMAL };
+const OCTET: NumberFormat = NumberFormat { radix: 10, digits: 3, zeros: false, max: 0xFF };
+const GROUP: NumberFormat = NumberFormat { radix: 16, digits: 4, zeros: true, max: 0xFFFF };
 
 /// The number of groups in an IPv6 address, and the bits of one.
 const GROUPS: u32 = 8;
@@ -60,7 +61,7 @@ const GROUP_BITS: u32 = 16;
 
 /// The rest of the text. A method that returns `None` has read nothing.
 #[derive(Clone, Copy)]
-struct Reader<'a>(&'a [u8]);
+struct Parser<'a>(&'a [u8]);
 
 /// Groups of an IPv6 address.
 struct Groups {
@@ -70,13 +71,13 @@ struct Groups {
     has_v4: bool,
 }
 
-impl Reader<'_> {
+impl Parser<'_> {
     fn byte(&mut self, byte: u8) -> Option<()> {
         let (first, rest) = self.0.split_first()?;
         (*first == byte).then(|| self.0 = rest)
     }
 
-    fn number(&mut self, form: Number) -> Option<u32> {
+    fn number(&mut self, form: NumberFormat) -> Option<u32> {
         let mut rest = self.0;
         let (mut value, mut digits) = (0_u32, 0_usize);
         while let Some((digit, after)) =

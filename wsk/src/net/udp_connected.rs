@@ -37,12 +37,12 @@ use crate::status::Result;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Connected<S = UdpSocket> {
+pub struct ConnectedUdp<S = UdpSocket> {
     socket: S,
     peer: SocketAddr,
 }
 
-impl<S> Connected<S> {
+impl<S> ConnectedUdp<S> {
     /// The socket has this peer.
     pub(super) const fn new(socket: S, peer: SocketAddr) -> Self {
         Self { socket, peer }
@@ -55,7 +55,7 @@ impl<S> Connected<S> {
     }
 }
 
-impl<S: AsRef<UdpSocket>> Connected<S> {
+impl<S: AsRef<UdpSocket>> ConnectedUdp<S> {
     /// Sends a datagram to the peer, and returns its size in bytes.
     ///
     /// # Cancel safety
@@ -161,7 +161,7 @@ impl<S: AsRef<UdpSocket>> Connected<S> {
     }
 }
 
-impl Connected<UdpSocket> {
+impl ConnectedUdp<UdpSocket> {
     /// Replaces the peer.
     ///
     /// # Cancel safety
@@ -200,15 +200,15 @@ impl Connected<UdpSocket> {
     }
 }
 
-/// The type of the socket in a [`Connected`], borrowed or owned.
+/// The type of the socket in a [`ConnectedUdp`], borrowed or owned.
 impl AsRef<UdpSocket> for UdpSocket {
     fn as_ref(&self) -> &UdpSocket {
         self
     }
 }
 
-impl<S: AsRef<UdpSocket>> fmt::Debug for Connected<S> {
+impl<S: AsRef<UdpSocket>> fmt::Debug for ConnectedUdp<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connected").field("socket", self.as_socket()).finish_non_exhaustive()
+        f.debug_struct("ConnectedUdp").field("socket", self.as_socket()).finish_non_exhaustive()
     }
 }

@@ -5,12 +5,12 @@ use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
 
 use super::timeouts::{Timeouts, with_buffer};
-use super::{Connected, ToSocketAddr};
+use super::{ConnectedUdp, ToSocketAddr};
 use crate::batch::Batch;
 use crate::buffer::{BufResult, BufferPool, IoBuf, copy};
 use crate::cmsg::SendControl;
 use crate::provider::Provider;
-use crate::socket::{DatagramSocket, Destination, Family, Receiver};
+use crate::socket::{DatagramReceiver, DatagramSocket, Destination, Family};
 use crate::status::{Error, Result, known};
 
 /// A UDP socket.
@@ -89,7 +89,7 @@ impl UdpSocket {
         builder.bind((Ipv6Addr::UNSPECIFIED, port)).await.map(Self::from)
     }
 
-    /// Sets a fixed peer: [`Connected::send`] sends to it, and datagrams from other addresses are dropped. Sends nothing.
+    /// Sets a fixed peer: [`ConnectedUdp::send`] sends to it, and datagrams from other addresses are dropped. Sends nothing.
     ///
     /// The peer stays fixed after the returned view is dropped, until another is set or it is
     /// [removed](Self::disconnect). [`into_connected`](Self::into_connected) returns a socket to store.
@@ -105,21 +105,21 @@ impl UdpSocket {
     /// - `STATUS_INVALID_PARAMETER` if `remote` is text, and not an address.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`.
-    pub async fn connect(&mut self, remote: impl ToSocketAddr) -> Result<Connected<&Self>> {
+    pub async fn connect(&mut self, remote: impl ToSocketAddr) -> Result<ConnectedUdp<&Self>> {
         let peer = remote.into_socket_addr()?;
         self.socket.handle().set_peer(Some(peer)).await?;
-        Ok(Connected::new(self, peer))
+        Ok(ConnectedUdp::new(self, peer))
     }
 
     /// Sets a fixed peer like [`connect`](Self::connect), and returns a socket that can be stored and shared.
     ///
     /// ```
     /// use std::net::Ipv4Addr;
-    /// use wsk::net::Connected;
+    /// use wsk::net::ConnectedUdp;
     /// use wsk::{Provider, UdpSocket};
     ///
     /// struct Client {
-    ///     server: Connected<UdpSocket>,
+    ///     server: ConnectedUdp<UdpSocket>,
     /// }
     ///
     /// impl Client {
@@ -152,10 +152,10 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of [`connect`](Self::connect). The socket is closed.
-    pub async fn into_connected(self, remote: impl ToSocketAddr) -> Result<Connected<Self>> {
+    pub async fn into_connected(self, remote: impl ToSocketAddr) -> Result<ConnectedUdp<Self>> {
         let peer = remote.into_socket_addr()?;
         self.socket.handle().set_peer(Some(peer)).await?;
-        Ok(Connected::new(self, peer))
+        Ok(ConnectedUdp::new(self, peer))
     }
 
     /// Removes the fixed peer: datagrams are received from every address.
@@ -426,7 +426,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of [`Buffer::new`](crate::Buffer::new).
-    pub fn receiver(&self, size: usize) -> Result<Receiver> {
+    pub fn receiver(&self, size: usize) -> Result<DatagramReceiver> {
         self.socket.receiver(size)
     }
 

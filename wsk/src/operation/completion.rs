@@ -14,7 +14,7 @@ use core::sync::atomic::Ordering;
 
 use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};
 
-use super::state::{Handover, Seen};
+use super::state::{FoundState, Handover};
 use super::{Idle, Operation, Target};
 use crate::executor;
 
@@ -48,7 +48,7 @@ pub(super) unsafe extern "C" fn completed<T: Target>(
 ///
 /// Called by the completion routine, once, as its last step. The request was issued on a `T`, and was not handed over.
 #[inline]
-unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen) -> NTSTATUS {
+unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: FoundState) -> NTSTATUS {
     // SAFETY: the request is in flight; the step below is the last access if it hands over to the owner.
     let request = unsafe { operation.as_ref() };
     // Read before the hand-over, after which the owner may start the operation anew.
@@ -76,7 +76,11 @@ unsafe fn complete_seen<T: Target>(operation: NonNull<Operation>, seen: Seen) ->
 /// As for [`complete_seen`]. The request was issued on `target`.
 #[cold]
 #[inline(never)]
-unsafe fn complete_rest<T: Target>(operation: NonNull<Operation>, seen: Seen, target: NonNull<T>) {
+unsafe fn complete_rest<T: Target>(
+    operation: NonNull<Operation>,
+    seen: FoundState,
+    target: NonNull<T>,
+) {
     // SAFETY: the request is in flight; the step below is the last access if it hands over to the owner.
     let request = unsafe { operation.as_ref() };
     if seen.is_counted() {

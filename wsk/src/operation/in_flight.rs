@@ -16,7 +16,9 @@ use wsk_sys::{IoCancelIrp, NTSTATUS, STATUS_NOT_IMPLEMENTED, STATUS_PENDING};
 
 use super::completion::dispose;
 use super::state::Leave;
-use super::{Budgeted, Function, Idle, KeptReceives, Operation, Refusals, TargetHeader, kept};
+use super::{
+    Budgeted, Idle, KeptReceives, Operation, OptionalFunction, Refusals, TargetHeader, kept,
+};
 use crate::status::{Error, Result, known};
 
 /// A request that was just issued, and may have completed.
@@ -56,7 +58,11 @@ impl Issued {
     ///
     /// `STATUS_NOT_IMPLEMENTED` if the system refuses it. Then the operation was left to its target: a future that is
     /// forgotten would not leave it, and the target would wait for it for ever.
-    pub(crate) fn in_flight_of(self, function: Function, refusals: &Refusals) -> Result<InFlight> {
+    pub(crate) fn in_flight_of(
+        self,
+        function: OptionalFunction,
+        refusals: &Refusals,
+    ) -> Result<InFlight> {
         let operation = self.operation;
         let in_flight = self.in_flight();
         // SAFETY: `in_flight` is the operation's owner, and the call was refused.
@@ -128,7 +134,7 @@ enum OnDrop {
 }
 
 /// The end of a request.
-pub(crate) enum Outcome {
+pub(crate) enum RequestOutcome {
     /// With a result. The operation can be reused after what its payload brought was taken out.
     Completed(Idle, Result<usize>),
     /// Not at all: the running system keeps the payload, since it does not implement the call, or does not
@@ -242,10 +248,10 @@ impl InFlight {
 }
 
 impl Future for InFlight {
-    type Output = Outcome;
+    type Output = RequestOutcome;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<RequestOutcome> {
         // Polled after it was ready, which no caller in this crate does.
         let Some(operation) = self.operation else {
             return Poll::Pending;
@@ -256,7 +262,7 @@ impl Future for InFlight {
             // SAFETY: this value is the operation's owner, and the call was refused.
             if unsafe { orphan(operation) } == Leave::Left {
                 self.operation = None;
-                return Poll::Ready(Outcome::Refused(known::STATUS_NOT_IMPLEMENTED));
+                return Poll::Ready(RequestOutcome::Refused(known::STATUS_NOT_IMPLEMENTED));
             }
         } else if request.state.poll(context.waker()).is_pending() {
             return Poll::Pending;
@@ -272,7 +278,7 @@ impl Future for InFlight {
         self.operation = None;
         // SAFETY: the request has completed, and this value has given the operation up.
         let (idle, result) = unsafe { take_back(operation) };
-        Poll::Ready(Outcome::Completed(idle, result))
+        Poll::Ready(RequestOutcome::Completed(idle, result))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::status::{Result, known};
 /// A function that some systems lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Function {
+pub(crate) enum OptionalFunction {
     ControlClient = 1 << 0,
     ControlSocket = 1 << 1,
     Disconnect = 1 << 2,
@@ -31,7 +31,7 @@ impl Refusals {
     /// # Errors
     ///
     /// `STATUS_NOT_IMPLEMENTED` if the function was refused.
-    pub(crate) fn check(&self, function: Function) -> Result<()> {
+    pub(crate) fn check(&self, function: OptionalFunction) -> Result<()> {
         // A call that does not see the refusal yet is refused itself.
         if self.0.load(Ordering::Relaxed) & function as u8 == 0 {
             Ok(())
@@ -40,7 +40,7 @@ impl Refusals {
         }
     }
 
-    pub(crate) fn add(&self, function: Function) {
+    pub(crate) fn add(&self, function: OptionalFunction) {
         self.0.fetch_or(function as u8, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::{InFlight, Outcome};
+use super::{InFlight, RequestOutcome};
 use crate::status::known;
 use crate::time::Timeout;
 
@@ -47,7 +47,7 @@ impl<D: Timeout> WithDeadline<D> {
     }
 
     #[inline]
-    pub(crate) fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
+    pub(crate) fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<RequestOutcome> {
         if self.deadline.is_never() {
             return Pin::new(&mut self.in_flight).poll(context);
         }
@@ -55,12 +55,14 @@ impl<D: Timeout> WithDeadline<D> {
     }
 
     #[inline(never)]
-    fn poll_both(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll_both(&mut self, context: &mut Context<'_>) -> Poll<RequestOutcome> {
         loop {
             if let Poll::Ready(outcome) = Pin::new(&mut self.in_flight).poll(context) {
                 return Poll::Ready(match outcome {
-                    Outcome::Completed(idle, Err(known::STATUS_CANCELLED)) if self.is_cancelled => {
-                        Outcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
+                    RequestOutcome::Completed(idle, Err(known::STATUS_CANCELLED))
+                        if self.is_cancelled =>
+                    {
+                        RequestOutcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
                     }
                     outcome => outcome,
                 });
@@ -73,7 +75,7 @@ impl<D: Timeout> WithDeadline<D> {
                 return Poll::Pending;
             }
             if self.is_cancelled || self.deadline.extend(GRACE).is_err() {
-                return Poll::Ready(Outcome::Refused(known::STATUS_IO_TIMEOUT));
+                return Poll::Ready(RequestOutcome::Refused(known::STATUS_IO_TIMEOUT));
             }
             self.in_flight.cancel();
             self.is_cancelled = true;
@@ -84,12 +86,15 @@ impl<D: Timeout> WithDeadline<D> {
 /// For requests that are less frequent than those that call [`poll_outcome`](WithDeadline::poll_outcome), and have less code
 /// where they are awaited.
 impl<D: Timeout> Future for WithDeadline<D> {
-    type Output = Outcome;
+    type Output = RequestOutcome;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<RequestOutcome> {
         #[inline(never)]
-        fn poll_in_flight(in_flight: &mut InFlight, context: &mut Context<'_>) -> Poll<Outcome> {
+        fn poll_in_flight(
+            in_flight: &mut InFlight,
+            context: &mut Context<'_>,
+        ) -> Poll<RequestOutcome> {
             Pin::new(in_flight).poll(context)
         }
         if self.deadline.is_never() {

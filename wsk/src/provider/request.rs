@@ -9,7 +9,7 @@
 use wsk_sys::{NTSTATUS, PIRP};
 
 use super::Provider;
-use crate::operation::{Function, Idle, InFlight, Payload, RequestKind, Target};
+use crate::operation::{Idle, InFlight, OptionalFunction, Payload, RequestKind, Target};
 use crate::status::Result;
 
 impl Provider {
@@ -24,7 +24,7 @@ impl Provider {
     /// As for [`Idle::start`], where the target is the client.
     pub(crate) unsafe fn request_of(
         &self,
-        function: Function,
+        function: OptionalFunction,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Result<InFlight> {

@@ -15,7 +15,7 @@ use wsk_sys::{PIRP, WSK_TRANSPORT, WSK_TRANSPORT_LIST_CHANGE, WSK_TRANSPORT_LIST
 use super::{Provider, Version};
 use crate::buffer::Buffer;
 use crate::growing_buffer::query_with_growing_buffer;
-use crate::operation::{Function, Outcome, Payload};
+use crate::operation::{OptionalFunction, Payload, RequestOutcome};
 use crate::status::Result;
 use crate::transport::{Family, Protocol};
 
@@ -90,14 +90,14 @@ impl Provider {
             unsafe { self.0.control_with(WSK_TRANSPORT_LIST_CHANGE, irp) }
         };
         // SAFETY: the call is given no memory.
-        let in_flight = unsafe { self.request_of(Function::ControlClient, |_| (), call) };
+        let in_flight = unsafe { self.request_of(OptionalFunction::ControlClient, |_| (), call) };
         async move {
             match in_flight?.await {
-                Outcome::Completed(idle, result) => {
+                RequestOutcome::Completed(idle, result) => {
                     self.put(idle);
                     result.map(|_| ())
                 }
-                Outcome::Refused(error) => Err(error),
+                RequestOutcome::Refused(error) => Err(error),
             }
         }
     }

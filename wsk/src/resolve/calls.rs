@@ -16,7 +16,9 @@ use crate::address::{self, Storage};
 use crate::capabilities::has;
 use crate::flags::NameInfoFlags;
 use crate::irql;
-use crate::operation::{Attachment, ControlBuffer, Function, InFlight, Outcome, Payload};
+use crate::operation::{
+    Attachment, ControlBuffer, InFlight, OptionalFunction, Payload, RequestOutcome,
+};
 use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::transport::Family;
@@ -131,7 +133,7 @@ impl Provider {
                 return Err(known::STATUS_INVALID_PARAMETER);
             }
             // Before the names are allocated.
-            self.client_ref().refusals.check(Function::GetNameInfo)?;
+            self.client_ref().refusals.check(OptionalFunction::GetNameInfo)?;
             let mut names = Names::allocate()?;
             // No service has port zero, and some systems fail a query for it.
             let (host, service) = names.places(address.port() != 0);
@@ -161,7 +163,7 @@ impl Provider {
                 payload.attachment.put(names);
             };
             // SAFETY: the call's memory is the payload's address and names.
-            unsafe { self.request_of(Function::GetNameInfo, prepare, call) }?
+            unsafe { self.request_of(OptionalFunction::GetNameInfo, prepare, call) }?
         };
         match self.outcome(in_flight).await {
             (Some(names), Ok(())) => Ok(names),
@@ -256,14 +258,14 @@ impl Provider {
     /// Waits for a look-up, and returns the request's payload.
     async fn outcome<A: Attachment>(&self, in_flight: InFlight) -> (Option<A>, Result<()>) {
         match in_flight.await {
-            Outcome::Completed(mut idle, result) => {
+            RequestOutcome::Completed(mut idle, result) => {
                 let attachment = idle.payload().attachment.take();
                 self.put(idle);
                 // The information repeats the status (INV-19).
                 (attachment, result.map(|_| ()))
             }
             // The system does not implement the call, and may still use the memory.
-            Outcome::Refused(error) => (None, Err(error)),
+            RequestOutcome::Refused(error) => (None, Err(error)),
         }
     }
 }

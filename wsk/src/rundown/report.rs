@@ -10,7 +10,7 @@ use super::Rundown;
 impl Rundown {
     /// Sends a message to the kernel debugger that a function of this crate waits for the remaining objects.
     pub(crate) fn report(&self, function: &str) {
-        let mut message = Message { text: [0; Message::SIZE], length: 0 };
+        let mut message = ReportText { text: [0; ReportText::SIZE], length: 0 };
         // The only possible error is that the message is truncated.
         let _ = write!(message, "wsk: {function} waits, since these are left: {self}");
         if let Ok(message) = CStr::from_bytes_until_nul(&message.text) {
@@ -20,16 +20,16 @@ impl Rundown {
 }
 
 /// A message under construction. The last byte of `text` stays zero.
-struct Message {
+struct ReportText {
     text: [u8; Self::SIZE],
     length: usize,
 }
 
-impl Message {
+impl ReportText {
     const SIZE: usize = 200;
 }
 
-impl fmt::Write for Message {
+impl fmt::Write for ReportText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.text.get_mut(self.length..Self::SIZE - 1).unwrap_or_default();
         if text.len() > room.len() {

@@ -18,7 +18,7 @@ use crate::address::Storage;
 use crate::category::{Accepts, Connection};
 use crate::events::{Callbacks, ConnectionEvents, NewHandler, callbacks};
 use crate::flags::SocketFlags;
-use crate::operation::{InFlight, Outcome, Payload, RequestKind};
+use crate::operation::{InFlight, Payload, RequestKind, RequestOutcome};
 use crate::status::Result;
 
 /// A connection that was accepted, from [`accept_with`](Socket::accept_with).
@@ -132,7 +132,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
         let budgeted = state.budget().budgeted().await;
         let outcome = self.state.accept.outcome(budgeted, || start(&self.handle)).await?;
         match outcome {
-            Outcome::Completed(idle, result) => {
+            RequestOutcome::Completed(idle, result) => {
                 let (mut idle, information) = state.completed(idle, result)?;
                 let payload = idle.payload();
                 let (local_addr, peer_addr) = (payload.local.address(), payload.remote.address());
@@ -143,7 +143,7 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
                 let socket = unsafe { Socket::from_handle(handle?, Connected::NEW) };
                 Ok(Accepted { socket, local_addr, peer_addr })
             }
-            Outcome::Refused(error) => Err(error),
+            RequestOutcome::Refused(error) => Err(error),
         }
     }
 }

@@ -14,7 +14,7 @@ use wsk_sys::WSK_BUF;
 use super::state::Connected;
 use super::{ConnectionSocket, Handle, Socket};
 use crate::category::{Connection, sealed::Connects as _};
-use crate::events::{Callbacks, ConnectionEvents, Level, NewHandler};
+use crate::events::{CallbackIrql, Callbacks, ConnectionEvents, NewHandler};
 use crate::flags::ReceiveFlags;
 use crate::operation::Payload;
 use crate::status::Result;
@@ -89,7 +89,7 @@ impl ConnectionSocket {
         // SAFETY: a socket without a handler is given one once: it becomes one with a handler, of another type.
         unsafe { slot.fill(handler.into_raw()) };
         if let (Some(attached), Some(is_abortive)) = (slot.get(), slot.take_end()) {
-            attached.handler().disconnected(is_abortive, Level::Unknown);
+            attached.handler().disconnected(is_abortive, CallbackIrql::Unknown);
         }
         let has_missed_data = slot.has_missed_data();
         // SAFETY: an accepted socket is connected, as one without a handler is; its handler is of this type now.

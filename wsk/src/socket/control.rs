@@ -21,7 +21,7 @@ use super::transfer::BufferRange;
 use crate::buffer::MdlChain;
 use crate::category::Category;
 use crate::dispatch::BasicDispatch;
-use crate::operation::{ControlBuffer, Function, Outcome, Payload, RequestKind};
+use crate::operation::{ControlBuffer, OptionalFunction, Payload, RequestKind, RequestOutcome};
 use crate::options::MAX_SIZE;
 use crate::status::{Result, known};
 
@@ -36,7 +36,7 @@ pub(super) struct Control {
 const _: () = assert!(MAX_SIZE <= ControlBuffer::HALF);
 
 /// Memory that WSK reads or writes: its address and its size in bytes.
-type Room = (PVOID, usize);
+type MemoryRange = (PVOID, usize);
 
 /// # Safety
 ///
@@ -44,8 +44,8 @@ type Room = (PVOID, usize);
 unsafe fn call(
     state: &SocketState,
     control: Control,
-    input: Room,
-    output: Room,
+    input: MemoryRange,
+    output: MemoryRange,
     irp: PIRP,
 ) -> NTSTATUS {
     // An empty range is passed as null, not as a dangling pointer.
@@ -121,7 +121,7 @@ impl<C: Category> Handle<C> {
             let refusals = &state.client().refusals;
             // SAFETY: the future below borrows the handle, which keeps the socket's memory.
             let idle = || unsafe { state.idle() };
-            let idle = refusals.check(Function::ControlSocket).and_then(|()| idle());
+            let idle = refusals.check(OptionalFunction::ControlSocket).and_then(|()| idle());
             idle.and_then(|mut idle| {
                 let (given, taken) = idle.payload().control.halves_mut();
                 given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
@@ -141,18 +141,18 @@ impl<C: Category> Handle<C> {
                 };
                 // SAFETY: the call is given the payload's area and nothing else; the handle keeps the socket's memory.
                 let issued = unsafe { idle.start(self.as_ptr(), RequestKind::Other, call) };
-                issued.in_flight_of(Function::ControlSocket, refusals)
+                issued.in_flight_of(OptionalFunction::ControlSocket, refusals)
             })
         };
         async move {
             match in_flight?.await {
-                Outcome::Completed(idle, result) => {
+                RequestOutcome::Completed(idle, result) => {
                     let (mut idle, information) = state.completed(idle, result)?;
                     let value = finish(idle.payload(), information.min(output_size));
                     state.requests.put(idle);
                     Ok(value)
                 }
-                Outcome::Refused(error) => Err(error),
+                RequestOutcome::Refused(error) => Err(error),
             }
         }
     }
@@ -175,7 +175,7 @@ impl<C: Category> Handle<C> {
             let refusals = &state.client().refusals;
             // SAFETY: this future borrows the handle, which keeps the socket's memory.
             let idle = || unsafe { state.idle() };
-            let idle = refusals.check(Function::ControlSocket).and_then(|()| idle());
+            let idle = refusals.check(OptionalFunction::ControlSocket).and_then(|()| idle());
             let mut idle = match idle {
                 Ok(idle) => idle,
                 Err(error) => return (Err(error), input, output),
@@ -194,14 +194,14 @@ impl<C: Category> Handle<C> {
             // SAFETY: the call is given the bytes of the payload's buffers and nothing else; the handle is a
             // hold.
             let issued = unsafe { idle.start(self.as_ptr(), RequestKind::Other, call) };
-            match issued.in_flight_of(Function::ControlSocket, refusals) {
+            match issued.in_flight_of(OptionalFunction::ControlSocket, refusals) {
                 Ok(in_flight) => in_flight,
                 // The system may still use the buffers.
                 Err(error) => return (Err(error), MdlChain::empty(), MdlChain::empty()),
             }
         };
         match in_flight.await {
-            Outcome::Completed(mut idle, result) => {
+            RequestOutcome::Completed(mut idle, result) => {
                 let payload = idle.payload();
                 let input = payload.buffer.take().unwrap_or(MdlChain::empty());
                 let output = payload.output.take().unwrap_or(MdlChain::empty());
@@ -212,7 +212,7 @@ impl<C: Category> Handle<C> {
                 (result, input, output)
             }
             // The system does not implement the call, and may still use the buffers.
-            Outcome::Refused(error) => (Err(error), MdlChain::empty(), MdlChain::empty()),
+            RequestOutcome::Refused(error) => (Err(error), MdlChain::empty(), MdlChain::empty()),
         }
     }
 
@@ -226,7 +226,7 @@ impl<C: Category> Handle<C> {
     pub(super) unsafe fn control_now(
         &self,
         code: ULONG,
-        (output, output_size): Room,
+        (output, output_size): MemoryRange,
         returned: PSIZE_T,
     ) -> NTSTATUS {
         let (none, no_irp) = (ptr::null_mut(), ptr::null_mut());

@@ -15,7 +15,7 @@ use super::state::Unbound;
 use super::{Handle, Socket};
 use crate::category::Category;
 use crate::events::{Callbacks, callbacks, check_static_events};
-use crate::operation::{Outcome, Payload, RequestKind};
+use crate::operation::{Payload, RequestKind, RequestOutcome};
 use crate::provider::Provider;
 use crate::security::CachedSecurityDescriptor;
 use crate::status::Result;
@@ -96,14 +96,14 @@ unsafe fn deliver<C: Category>(
     // A block that was not polled drops what it captured in the order of the first uses: `in_flight` must come first.
     async move {
         match in_flight?.await {
-            Outcome::Completed(idle, result) => {
+            RequestOutcome::Completed(idle, result) => {
                 let (mut idle, information) = memory.completed(idle, result)?;
                 // SAFETY: the request created a socket of this category.
                 let handle = unsafe { delivered(&mut idle, information) };
                 memory.requests.put(idle);
                 handle
             }
-            Outcome::Refused(error) => Err(error),
+            RequestOutcome::Refused(error) => Err(error),
         }
     }
 }

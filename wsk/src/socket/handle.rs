@@ -17,7 +17,9 @@ use super::close::Close;
 use super::memory::SocketState;
 use crate::address;
 use crate::category::Category;
-use crate::operation::{Function, Idle, InFlight, Issued, Outcome, Payload, RequestKind};
+use crate::operation::{
+    Idle, InFlight, Issued, OptionalFunction, Payload, RequestKind, RequestOutcome,
+};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
@@ -127,7 +129,7 @@ impl<C: Category> Handle<C> {
         F: FnOnce(&mut Payload, usize) -> T + Send,
     >(
         &self,
-        function: Function,
+        function: OptionalFunction,
         kind: RequestKind,
         deadline: D,
         prepare: impl FnOnce(&mut Payload),
@@ -180,13 +182,13 @@ impl<C: Category> Handle<C> {
     ) -> Result<T> {
         let state = self.state();
         match in_flight?.with_deadline(deadline).await {
-            Outcome::Completed(idle, result) => {
+            RequestOutcome::Completed(idle, result) => {
                 let (mut idle, information) = state.completed(idle, result)?;
                 let value = finish(idle.payload(), information);
                 state.requests.put(idle);
                 Ok(value)
             }
-            Outcome::Refused(error) => Err(error),
+            RequestOutcome::Refused(error) => Err(error),
         }
     }
 }

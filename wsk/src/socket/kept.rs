@@ -9,7 +9,7 @@ use wsk_sys::fields::length;
 use super::handle::Handle;
 use crate::buffer::MdlChain;
 use crate::category::Category;
-use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload, ReceiveTurn};
+use crate::operation::{Idle, InFlight, KeptReceive, Payload, ReceiveTurn, RequestOutcome};
 use crate::status::{Result, known};
 use crate::time::{Timeout, in_time};
 
@@ -89,11 +89,11 @@ impl<C: Category> Handle<C> {
             return Ok(());
         };
         match in_flight.await {
-            Outcome::Completed(idle, result) => {
+            RequestOutcome::Completed(idle, result) => {
                 self.put_kept(idle);
                 result.map(drop).map_err(|error| self.state().note_error(error))
             }
-            Outcome::Refused(error) => Err(error),
+            RequestOutcome::Refused(error) => Err(error),
         }
     }
 

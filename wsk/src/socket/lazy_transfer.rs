@@ -35,14 +35,14 @@ pub(crate) trait TransferSource {
 pub(crate) struct LazyTransfer<'a, T, B, W, S, N, F, G> {
     source: &'a T,
     buffer: Option<B>,
-    phase: Phase<W, S>,
+    phase: TransferPhase<W, S>,
     is_slow: N,
     submit: F,
     slow: G,
     _pinned: PhantomPinned,
 }
 
-enum Phase<W, S> {
+enum TransferPhase<W, S> {
     Start,
     InFlight(W),
     Slow(SlowPath<S>),
@@ -79,7 +79,7 @@ where
         Self {
             source,
             buffer: Some(buffer),
-            phase: Phase::Start,
+            phase: TransferPhase::Start,
             is_slow,
             submit,
             slow,
@@ -95,11 +95,13 @@ where
         if let Some(buffer) = this.buffer.take() {
             let future = SlowPath(ManuallyDrop::new((this.slow)(this.source, buffer)));
             // While there was a buffer, the phase was `Start`.
-            this.phase = Phase::Slow(future);
+            this.phase = TransferPhase::Slow(future);
         }
         match &mut this.phase {
-            // SAFETY: the future is part of `self`, which is pinned: it stays in place until it is dropped there.
-            Phase::Slow(future) => unsafe { Pin::new_unchecked(&mut *future.0) }.poll(context),
+            TransferPhase::Slow(future) => {
+                // SAFETY: the future is part of `self`, which is pinned: it stays in place until it is dropped there.
+                unsafe { Pin::new_unchecked(&mut *future.0) }.poll(context)
+            }
             // Polled after it was ready.
             _ => Poll::Pending,
         }
@@ -121,7 +123,7 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<W::Output> {
         // SAFETY: only the slow future is pinned, and it is not moved.
         let this = unsafe { self.as_mut().get_unchecked_mut() };
-        if !matches!(this.phase, Phase::InFlight(_)) {
+        if !matches!(this.phase, TransferPhase::InFlight(_)) {
             if this.buffer.is_none() || (this.is_slow)(this.source) {
                 return self.poll_slow(context);
             }
@@ -133,12 +135,12 @@ where
                 Submitted::Completed(result) => return Poll::Ready(result),
                 // SAFETY: the place is valid, and its former value, `Start`, has nothing to drop: there was a buffer.
                 Submitted::InFlight(waiting) => unsafe {
-                    (&raw mut this.phase).write(Phase::InFlight(waiting));
+                    (&raw mut this.phase).write(TransferPhase::InFlight(waiting));
                 },
             }
         }
         // One call, so that it is inlined.
-        let Phase::InFlight(waiting) = &mut this.phase else { return Poll::Pending };
+        let TransferPhase::InFlight(waiting) = &mut this.phase else { return Poll::Pending };
         Pin::new(waiting).poll(context)
     }
 }

@@ -95,7 +95,7 @@ use core::ptr::NonNull;
 use wsk_sys::{PIRP, PWSK_SOCKET, WSK_SOCKET};
 
 use crate::address::Storage;
-use crate::operation::{Function, Payload, RequestKind};
+use crate::operation::{OptionalFunction, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::Never;
 
@@ -104,7 +104,7 @@ pub use self::addresses::{LocalAddressIter, LocalAddresses};
 pub use self::builder::Builder;
 pub(crate) use self::connection::ReusableRequest;
 pub(crate) use self::datagram::Destination;
-pub use self::datagram::{Received, Receiver, Segments};
+pub use self::datagram::{DatagramReceiver, Received, Segments};
 pub(crate) use self::handle::Handle;
 pub(crate) use self::lazy_transfer::{LazyTransfer, TransferSource};
 pub(crate) use self::memory::{SocketMemory, SocketState};
@@ -249,7 +249,7 @@ impl<C: Binds, S: State, H> Socket<C, S, H> {
         let request = unsafe {
             let local = |payload: &mut Payload, _| payload.local.address();
             self.handle.request_of(
-                Function::GetLocalAddress,
+                OptionalFunction::GetLocalAddress,
                 RequestKind::Other,
                 Never,
                 prepare,

@@ -21,7 +21,9 @@ use super::handle::Handle;
 use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Category;
 use crate::flags::SocketFlags;
-use crate::operation::{Budgeted, Idle, Issued, Outcome, Payload, RequestKind, WithDeadline};
+use crate::operation::{
+    Budgeted, Idle, Issued, Payload, RequestKind, RequestOutcome, WithDeadline,
+};
 use crate::status::{Error, Result, known};
 use crate::time::Timeout;
 
@@ -143,14 +145,16 @@ impl<C: Category> Handle<C> {
     #[inline]
     pub(super) fn end_transfer<T>(
         &self,
-        outcome: Outcome,
+        outcome: RequestOutcome,
         room: usize,
         finish: impl FnMut(&mut Payload, usize) -> T,
     ) -> Completion<T> {
         match outcome {
-            Outcome::Completed(idle, result) => self.end_completed(idle, result, room, finish),
+            RequestOutcome::Completed(idle, result) => {
+                self.end_completed(idle, result, room, finish)
+            }
             // The system may still use the buffer.
-            Outcome::Refused(error) => (Err(error), MdlChain::empty()),
+            RequestOutcome::Refused(error) => (Err(error), MdlChain::empty()),
         }
     }
 

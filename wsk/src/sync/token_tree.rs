@@ -26,7 +26,7 @@ use crate::pool::{Arc, PoolBox};
 use crate::status::Result;
 
 /// Proves, by an exclusive reference, that the lock of a tree is held.
-struct Tree;
+struct TreeLocked;
 
 /// A token of the tree.
 ///
@@ -36,7 +36,7 @@ struct Tree;
 /// - The tree's lock protects `links`, whose nodes belong to the same tree.
 /// - It is freed when its last owner ends, after it was taken out of its parent's list and has no children.
 struct Node {
-    tree: Arc<SpinLock<Tree>>,
+    tree: Arc<SpinLock<TreeLocked>>,
     is_cancelled: AtomicBool,
     waiting: WaitQueue<Cancelled>,
     links: UnsafeCell<NodeLinks>,
@@ -77,7 +77,7 @@ unsafe impl Send for TreeToken {}
 unsafe impl Sync for TreeToken {}
 
 /// A step of a cancellation.
-enum Step {
+enum CancelStep {
     /// A child is cancelled, and its futures are to be woken.
     Cancelled(TreeToken),
     /// A grandchild has become a child.
@@ -91,7 +91,7 @@ enum Step {
 /// # Safety
 ///
 /// The node is valid, and of this tree.
-unsafe fn links(_tree: &mut Tree, node: NonNull<Node>) -> &mut NodeLinks {
+unsafe fn links(_tree: &mut TreeLocked, node: NonNull<Node>) -> &mut NodeLinks {
     // SAFETY: the node is valid (this function's contract).
     let links = unsafe { node.as_ref() }.links.get();
     // SAFETY: the tree's lock protects the links (Invariants of `Node`). It is held, and the result borrows it, so no other
@@ -104,7 +104,7 @@ unsafe fn links(_tree: &mut Tree, node: NonNull<Node>) -> &mut NodeLinks {
 /// # Safety
 ///
 /// Both are valid nodes of the tree whose lock is held, and the child has no parent.
-unsafe fn attach(tree: &mut Tree, parent: NonNull<Node>, child: NonNull<Node>) {
+unsafe fn attach(tree: &mut TreeLocked, parent: NonNull<Node>, child: NonNull<Node>) {
     // SAFETY: the parent is valid, and its lock is held (this function's contract).
     let former = unsafe { links(tree, parent) }.first_child.replace(child);
     // SAFETY: the child is valid, and its lock is held (this function's contract).
@@ -122,7 +122,7 @@ unsafe fn attach(tree: &mut Tree, parent: NonNull<Node>, child: NonNull<Node>) {
 /// # Safety
 ///
 /// The node is valid, and its tree's lock is held.
-unsafe fn detach(tree: &mut Tree, node: NonNull<Node>) {
+unsafe fn detach(tree: &mut TreeLocked, node: NonNull<Node>) {
     // SAFETY: the node is valid, and its lock is held (this function's contract).
     let own = unsafe { links(tree, node) };
     let (parent, previous, next) = (own.parent.take(), own.previous.take(), own.next.take());
@@ -146,10 +146,10 @@ impl TreeToken {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(super) fn new() -> Result<Self> {
-        Self::in_tree(Arc::new(SpinLock::new(Tree))?)
+        Self::in_tree(Arc::new(SpinLock::new(TreeLocked))?)
     }
 
-    fn in_tree(tree: Arc<SpinLock<Tree>>) -> Result<Self> {
+    fn in_tree(tree: Arc<SpinLock<TreeLocked>>) -> Result<Self> {
         let links =
             NodeLinks { owners: 1, parent: None, first_child: None, previous: None, next: None };
         let node = PoolBox::new_with(|| Node {
@@ -205,20 +205,20 @@ impl TreeToken {
         loop {
             match self.next_step() {
                 // Without the lock: wakers are foreign code.
-                Step::Cancelled(child) => child.wake(),
-                Step::Moved => {}
-                Step::Done => return,
+                CancelStep::Cancelled(child) => child.wake(),
+                CancelStep::Moved => {}
+                CancelStep::Done => return,
             }
         }
     }
 
     /// A step of a cancellation, with the lock: takes a child without children out of the tree and marks it, or moves a
     /// grandchild up to the children.
-    fn next_step(&self) -> Step {
+    fn next_step(&self) -> CancelStep {
         let mut tree = self.node().tree.lock();
         // SAFETY: this owner keeps the node, whose lock is held.
         let Some(child) = (unsafe { links(&mut tree, self.0) }).first_child else {
-            return Step::Done;
+            return CancelStep::Done;
         };
         // SAFETY: a linked child is valid, and the lock is held.
         let of_the_child = unsafe { links(&mut tree, child) };
@@ -227,7 +227,7 @@ impl TreeToken {
             unsafe { detach(&mut tree, grandchild) };
             // SAFETY: both nodes are linked or owned, and so valid, and the lock is held; the grandchild was detached.
             unsafe { attach(&mut tree, self.0, grandchild) };
-            return Step::Moved;
+            return CancelStep::Moved;
         }
         of_the_child.owners += 1;
         // SAFETY: the child is valid, and the lock is held.
@@ -235,7 +235,7 @@ impl TreeToken {
         // INVARIANT: the owner was counted.
         let child = Self(child);
         child.node().is_cancelled.store(true, Ordering::Release);
-        Step::Cancelled(child)
+        CancelStep::Cancelled(child)
     }
 
     /// Wakes the futures that wait for a cancelled token.

@@ -43,12 +43,12 @@ use crate::status::{Result, known};
 ///
 /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
 pub fn channel<T: Copy>(value: T) -> Result<(Sender<T>, Receiver<T>)> {
-    let state = State { value, version: 0, senders: 1, receivers: 1 };
+    let state = WatchState { value, version: 0, senders: 1, receivers: 1 };
     let shared = Arc::new(WaitQueue::new(state))?;
     Ok((Sender(shared.clone()), Receiver { shared, seen: 0 }))
 }
 
-struct State<T> {
+struct WatchState<T> {
     value: T,
     /// Counts the values.
     version: u64,
@@ -64,15 +64,15 @@ struct Changed<T> {
 }
 
 impl<T> Wait for Changed<T> {
-    type State = State<T>;
+    type State = WatchState<T>;
 
-    fn serve(state: &mut State<T>, waiting: &mut WaitList<Self>) -> Option<Waker> {
+    fn serve(state: &mut WatchState<T>, waiting: &mut WaitList<Self>) -> Option<Waker> {
         // Those that have not seen the last value came before those that have, which wait for the next one.
         let is_served = waiting.first()?.seen != state.version || state.senders == 0;
         if is_served { waiting.pop() } else { None }
     }
 
-    fn give_up(&mut self, _: &mut State<T>) {}
+    fn give_up(&mut self, _: &mut WatchState<T>) {}
 }
 
 /// Sets the value. From [`channel`].

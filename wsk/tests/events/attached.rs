@@ -123,7 +123,7 @@ fn an_attached_handler_retains_data() {
         let listener = listen(&wsk).await?;
         let client = connect(&wsk, listener.local_addr().await?, ()).await?;
         let (recorder, record) = recorder();
-        *record.way.lock().unwrap() = crate::connection::Way::Keep;
+        *record.way.lock().unwrap() = crate::connection::Reception::Keep;
         let Accepted { socket, .. } = listener.accept_with(recorder).await?;
         client.send_all(buffer(b"kept")?).await.into_result()?;
         let kept = || {

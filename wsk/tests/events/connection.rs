@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use test_support::connection::{LOCAL, buffer};
 use test_support::events::{Signal, connect, with_both_enablings};
 use test_support::futures::{join, poll_times};
-use wsk::events::{ConnectionEvents, Data, EventMask, Level, Receipt, RetainedData};
+use wsk::events::{CallbackIrql, ConnectionEvents, Data, EventMask, Receipt, RetainedData};
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Result};
 
 /// What a handler does with data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Reception {
     #[default]
     Take,
     /// Takes the first byte only.
@@ -23,7 +23,7 @@ pub(crate) enum Way {
 
 #[derive(Default)]
 pub(crate) struct Record {
-    pub(crate) way: Mutex<Way>,
+    pub(crate) way: Mutex<Reception>,
     received: Mutex<Vec<u8>>,
     pub(crate) kept: Mutex<Vec<RetainedData>>,
     events: AtomicUsize,
@@ -52,10 +52,10 @@ impl ConnectionEvents for Recorder {
         assert_eq!(pieces, data.len());
         let way = *record.way.lock().unwrap();
         let (taken, receipt) = match way {
-            Way::Take => (bytes.len(), Receipt::All),
-            Way::Sip => (1, Receipt::Partial(1)),
-            Way::Refuse => (0, Receipt::Refused),
-            Way::Keep => {
+            Reception::Take => (bytes.len(), Receipt::All),
+            Reception::Sip => (1, Receipt::Partial(1)),
+            Reception::Refuse => (0, Receipt::Refused),
+            Reception::Keep => {
                 let kept = data.retain().unwrap();
                 record.kept.lock().unwrap().push(kept);
                 // It does not matter what is said about it.
@@ -68,7 +68,7 @@ impl ConnectionEvents for Recorder {
         receipt
     }
 
-    fn disconnected(&self, abortive: bool, _level: Level) {
+    fn disconnected(&self, abortive: bool, _level: CallbackIrql) {
         self.0.ends.lock().unwrap().push(abortive);
         self.0.signal.set();
     }
@@ -95,7 +95,7 @@ struct Pair {
 }
 
 impl Pair {
-    async fn new(wsk: &Provider, way: Way) -> Result<Self> {
+    async fn new(wsk: &Provider, way: Reception) -> Result<Self> {
         let listener = ListenSocket::builder(wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         let record = Arc::new(Record { way: Mutex::new(way), ..Record::default() });
@@ -112,7 +112,7 @@ impl Pair {
 #[test]
 fn data_is_taken_and_ends() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let pair = Pair::new(&wsk, Way::Take).await?;
+        let pair = Pair::new(&wsk, Reception::Take).await?;
         pair.send(b"hello, ").await?;
         pair.send(b"events").await?;
         pair.peer.shutdown().await?;
@@ -128,7 +128,7 @@ fn data_is_taken_and_ends() {
 #[test]
 fn a_lost_connection_calls_the_disconnect_callback() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let Pair { socket: _socket, peer, record } = Pair::new(&wsk, Way::Take).await?;
+        let Pair { socket: _socket, peer, record } = Pair::new(&wsk, Reception::Take).await?;
         drop(peer);
         record.signal.wait_until(|| !record.ends.lock().unwrap().is_empty()).await;
         assert_eq!(*record.ends.lock().unwrap(), [true]);
@@ -139,14 +139,14 @@ fn a_lost_connection_calls_the_disconnect_callback() {
 /// Data that a callback refuses is received by the next request, after which callbacks resume (INV-56).
 #[test]
 fn refused_data_is_received_and_events_resume() {
-    for way in [Way::Sip, Way::Refuse] {
+    for way in [Reception::Sip, Reception::Refuse] {
         with_both_enablings(ALL, async |_, wsk, _| {
             let pair = Pair::new(&wsk, way).await?;
             let record = &pair.record;
             pair.send(b"abc").await?;
             record.signal.wait_until(|| record.events.load(Ordering::SeqCst) == 1).await;
             let taken = record.received().len();
-            *record.way.lock().unwrap() = Way::Take;
+            *record.way.lock().unwrap() = Reception::Take;
             // The next bytes are the request's; what that leaves comes by events again.
             let (requested, filled) = pair.socket.receive(Buffer::new(3)?).await.into_result()?;
             assert_eq!(filled[..requested], b"abc"[taken..taken + requested]);
@@ -161,7 +161,7 @@ fn refused_data_is_received_and_events_resume() {
 /// A receive of no bytes takes none, and lets callbacks go on (INV-56).
 #[test]
 fn an_empty_receive_resumes_events() {
-    for way in [Way::Sip, Way::Refuse] {
+    for way in [Reception::Sip, Reception::Refuse] {
         with_both_enablings(ALL, async |host, wsk, _| {
             let pair = Pair::new(&wsk, way).await?;
             let record = &pair.record;
@@ -170,7 +170,7 @@ fn an_empty_receive_resumes_events() {
             pair.send(b"def").await?;
             host.settle();
             assert_eq!(record.events.load(Ordering::SeqCst), 1, "events have not paused");
-            *record.way.lock().unwrap() = Way::Take;
+            *record.way.lock().unwrap() = Reception::Take;
             let (received, _) = pair.socket.receive(Buffer::empty()).await.into_result()?;
             assert_eq!(received, 0);
             record.signal.wait_until(|| record.received() == b"abcdef").await;
@@ -183,7 +183,7 @@ fn an_empty_receive_resumes_events() {
 #[test]
 fn data_is_retained_and_released_later() {
     with_both_enablings(ALL, async |host, wsk, _| {
-        let pair = Pair::new(&wsk, Way::Keep).await?;
+        let pair = Pair::new(&wsk, Reception::Keep).await?;
         pair.send(b"kept").await?;
         pair.send(b", too").await?;
         let Pair { socket, peer: _peer, record } = pair;
@@ -212,7 +212,7 @@ fn data_is_retained_and_released_later() {
 #[test]
 fn events_race_with_requests() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let pair = Pair::new(&wsk, Way::Take).await?;
+        let pair = Pair::new(&wsk, Reception::Take).await?;
         let record = &pair.record;
         let requests = async {
             let mut requested = 0;
@@ -240,7 +240,7 @@ fn events_race_with_requests() {
 #[test]
 fn the_backlog_callback_reports_the_ideal_size() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let pair = Pair::new(&wsk, Way::Take).await?;
+        let pair = Pair::new(&wsk, Reception::Take).await?;
         let chunk = vec![7; 16 << 10];
         let sends = async {
             for _ in 0..8 {
@@ -271,7 +271,7 @@ fn the_backlog_callback_reports_the_ideal_size() {
 #[test]
 fn a_withdrawn_socket_calls_its_callback_once() {
     with_both_enablings(ALL, async |host, wsk, _| {
-        let pair = Pair::new(&wsk, Way::Take).await?;
+        let pair = Pair::new(&wsk, Reception::Take).await?;
         host.withdraw();
         let record = &pair.record;
         record.signal.wait_until(|| record.deaths.load(Ordering::SeqCst) > 0).await;

@@ -72,13 +72,13 @@ impl DatagramEvents for Recorder {
 const ALL: EventMask = EventMask::RECEIVE_FROM;
 
 /// A socket that sends to itself.
-struct Own {
+struct SelfSender {
     socket: DatagramSocket<Recorder>,
     address: SocketAddr,
     record: Arc<Record>,
 }
 
-impl Own {
+impl SelfSender {
     async fn new(wsk: &Provider) -> Result<Self> {
         let recorder = Recorder::default();
         let record = Arc::clone(&recorder.0);
@@ -98,7 +98,7 @@ impl Own {
 #[test]
 fn datagrams_are_taken_with_their_sender_and_their_destination() {
     with_both_enablings(ALL, async |_, wsk, _| {
-        let own = Own::new(&wsk).await?;
+        let own = SelfSender::new(&wsk).await?;
         own.socket.set(ip::PACKET_INFO, true).await?;
         for number in 0..5_u8 {
             own.send(&[number; 20]).await?;
@@ -118,7 +118,7 @@ fn datagrams_are_taken_with_their_sender_and_their_destination() {
 #[test]
 fn datagrams_are_retained_and_released_later() {
     with_both_enablings(ALL, async |host, wsk, _| {
-        let own = Own::new(&wsk).await?;
+        let own = SelfSender::new(&wsk).await?;
         let record = own.record.clone();
         record.keeps.store(true, Ordering::SeqCst);
         own.send(b"kept").await?;
@@ -142,7 +142,7 @@ fn datagrams_are_retained_and_released_later() {
 #[test]
 fn refused_datagrams_wait_if_events_are_dynamic_and_are_lost_if_static() {
     with_both_enablings(ALL, async |host, wsk, enabling| {
-        let own = Own::new(&wsk).await?;
+        let own = SelfSender::new(&wsk).await?;
         let record = &own.record;
         record.refuses.store(true, Ordering::SeqCst);
         own.send(b"first").await?;
@@ -162,7 +162,7 @@ fn refused_datagrams_wait_if_events_are_dynamic_and_are_lost_if_static() {
 #[test]
 fn a_withdrawn_socket_calls_its_callback_once() {
     with_both_enablings(ALL, async |host, wsk, _| {
-        let own = Own::new(&wsk).await?;
+        let own = SelfSender::new(&wsk).await?;
         host.withdraw();
         own.record.signal.wait_until(|| own.record.deaths.load(Ordering::SeqCst) > 0).await;
         host.settle();

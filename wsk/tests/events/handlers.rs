@@ -32,7 +32,7 @@ struct Count {
 }
 
 impl Count {
-    fn handler(self: &Arc<Self>, way: Way) -> Handler {
+    fn handler(self: &Arc<Self>, way: ConnectionFate) -> Handler {
         self.made.fetch_add(1, Ordering::SeqCst);
         Handler(Arc::clone(self), way)
     }
@@ -45,7 +45,7 @@ impl Count {
 
 /// What a listener does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum ConnectionFate {
     Reject,
     /// Accepts it, and drops it in the callback.
     Drop,
@@ -54,7 +54,7 @@ enum Way {
 }
 
 /// A handler of everything.
-struct Handler(Arc<Count>, Way);
+struct Handler(Arc<Count>, ConnectionFate);
 
 impl Drop for Handler {
     fn drop(&mut self) {
@@ -66,15 +66,21 @@ impl Drop for Handler {
 
 #[wsk::events]
 impl ListenEvents for Handler {
-    type Connection = Own;
+    type Connection = AcceptedHandler;
 
-    fn accept(&self, incoming: Incoming<'_, Own>) {
+    fn accept(&self, incoming: Incoming<'_, AcceptedHandler>) {
         match self.1 {
             // Nothing is done with it.
-            Way::Reject => {}
-            Way::Drop => drop(incoming.accept(Own(Some(self.0.handler(Way::Reject))))),
-            Way::Close => {
-                if let Ok(socket) = incoming.accept(Own(Some(self.0.handler(Way::Reject)))) {
+            ConnectionFate::Reject => {}
+            ConnectionFate::Drop => {
+                drop(
+                    incoming.accept(AcceptedHandler(Some(self.0.handler(ConnectionFate::Reject)))),
+                );
+            }
+            ConnectionFate::Close => {
+                if let Ok(socket) =
+                    incoming.accept(AcceptedHandler(Some(self.0.handler(ConnectionFate::Reject))))
+                {
                     // A close that is not awaited.
                     drop(Box::pin(socket.close()));
                 }
@@ -93,9 +99,9 @@ impl DatagramEvents for Handler {}
 
 /// A handler for a connection that is accepted in a callback. If there is no memory for it, it is dropped there,
 /// at the level of the callback.
-struct Own(Option<Handler>);
+struct AcceptedHandler(Option<Handler>);
 
-impl Drop for Own {
+impl Drop for AcceptedHandler {
     fn drop(&mut self) {
         // SAFETY: it may be called anywhere.
         if unsafe { KeGetCurrentIrql() } != PASSIVE_LEVEL
@@ -108,7 +114,7 @@ impl Drop for Own {
 }
 
 #[wsk::events]
-impl ConnectionEvents for Own {}
+impl ConnectionEvents for AcceptedHandler {}
 
 struct Inspector {
     _counts: Handler,
@@ -125,7 +131,7 @@ impl ConditionalListenEvents for Inspector {
 
 /// Everything that a handler can be given to.
 async fn scenario(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
-    for way in [Way::Reject, Way::Drop, Way::Close] {
+    for way in [ConnectionFate::Reject, ConnectionFate::Drop, ConnectionFate::Close] {
         let builder = ListenSocket::builder(wsk, Family::INET).events(count.handler(way));
         let listener = builder.bind(LOCAL).await?;
         let address = listener.local_addr().await?;
@@ -153,24 +159,29 @@ async fn scenario(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
         drop(accepted);
         listener.close().await;
     }
-    let builder = DatagramSocket::builder(wsk, Family::INET).events(count.handler(Way::Reject));
+    let builder =
+        DatagramSocket::builder(wsk, Family::INET).events(count.handler(ConnectionFate::Reject));
     let socket = builder.bind(LOCAL).await?;
     let taken = socket.local_addr().await?;
     // The address is in use.
-    let builder = DatagramSocket::builder(wsk, Family::INET).events(count.handler(Way::Reject));
+    let builder =
+        DatagramSocket::builder(wsk, Family::INET).events(count.handler(ConnectionFate::Reject));
     assert!(builder.exclusive_address().bind(taken).await.is_err());
     // There is no such family.
     let builder = DatagramSocket::builder(wsk, Family::from_raw(99));
-    assert!(builder.events(count.handler(Way::Reject)).create().await.is_err());
+    assert!(builder.events(count.handler(ConnectionFate::Reject)).create().await.is_err());
     // No socket listens there.
     let builder = ConnectionSocket::builder(wsk, Family::INET);
-    assert!(builder.events(count.handler(Way::Reject)).connect(taken).await.is_err());
-    let builder = StreamSocket::builder(wsk, Family::INET).events(count.handler(Way::Reject));
+    assert!(builder.events(count.handler(ConnectionFate::Reject)).connect(taken).await.is_err());
+    let builder =
+        StreamSocket::builder(wsk, Family::INET).events(count.handler(ConnectionFate::Reject));
     let stream = builder.bind(LOCAL).await?.listen().await?;
     BasicSocket::builder(wsk, Family::INET).create().await?;
     let builder = ListenSocket::builder(wsk, Family::INET);
-    let inspector =
-        builder.events(Inspector { _counts: count.handler(Way::Reject) }).bind(LOCAL).await?;
+    let inspector = builder
+        .events(Inspector { _counts: count.handler(ConnectionFate::Reject) })
+        .bind(LOCAL)
+        .await?;
     drop((socket, stream, inspector));
     Ok(())
 }
@@ -233,7 +244,7 @@ fn each_handler_is_dropped_once_if_its_future_is_dropped() {
         let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
         for polls in 0..8 {
-            let handler = || count.handler(Way::Reject);
+            let handler = || count.handler(ConnectionFate::Reject);
             let listen = ListenSocket::builder(&wsk, Family::INET).events(handler()).bind(LOCAL);
             drop(poll_times(listen, polls).await);
             let builder = ConnectionSocket::builder(&wsk, Family::INET).events(handler());

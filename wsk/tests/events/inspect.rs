@@ -19,7 +19,7 @@ use crate::listen::{Peer, Record as Accepting};
 
 /// The fate of requested connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum InspectionFate {
     Accept,
     Reject,
     /// Nothing is said about it.
@@ -32,7 +32,7 @@ enum Way {
 }
 
 pub(crate) struct Record {
-    way: Way,
+    way: InspectionFate,
     pended: Mutex<Vec<PendingInspection>>,
     aborted: Mutex<Vec<InspectId>>,
     accepting: Accepting,
@@ -64,17 +64,17 @@ impl ConditionalListenEvents for Inspector {
             pending
         };
         match record.way {
-            Way::Accept => inspection.accept(),
-            Way::Reject => inspection.reject(),
+            InspectionFate::Accept => inspection.accept(),
+            InspectionFate::Reject => inspection.reject(),
             // Nothing is done with it.
-            Way::Forget => {}
-            Way::Pend => {
+            InspectionFate::Forget => {}
+            InspectionFate::Pend => {
                 let pending = pend(inspection);
                 record.pended.lock().unwrap().push(pending);
             }
-            Way::PendAndAccept => drop(pend(inspection).accept()),
-            Way::PendAndReject => drop(pend(inspection).reject()),
-            Way::PendAndForget => drop(pend(inspection)),
+            InspectionFate::PendAndAccept => drop(pend(inspection).accept()),
+            InspectionFate::PendAndReject => drop(pend(inspection).reject()),
+            InspectionFate::PendAndForget => drop(pend(inspection)),
         }
         record.accepting.signal.set();
     }
@@ -91,7 +91,7 @@ impl ConditionalListenEvents for Inspector {
 
 async fn listen(
     wsk: &Provider,
-    way: Way,
+    way: InspectionFate,
 ) -> Result<(ListenSocket<Inspector>, SocketAddr, Arc<Record>)> {
     let record = Arc::new(Record {
         way,
@@ -128,7 +128,7 @@ async fn require_refusal(wsk: &Provider, address: SocketAddr) -> Result<()> {
 
 #[test]
 fn an_inspected_connection_is_accepted() {
-    for way in [Way::Accept, Way::PendAndAccept] {
+    for way in [InspectionFate::Accept, InspectionFate::PendAndAccept] {
         with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, way).await?;
             let _socket = connect(&wsk, address, ()).await?;
@@ -141,7 +141,12 @@ fn an_inspected_connection_is_accepted() {
 
 #[test]
 fn an_inspected_connection_is_rejected() {
-    for way in [Way::Reject, Way::Forget, Way::PendAndReject, Way::PendAndForget] {
+    for way in [
+        InspectionFate::Reject,
+        InspectionFate::Forget,
+        InspectionFate::PendAndReject,
+        InspectionFate::PendAndForget,
+    ] {
         with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
             let (_listener, address, record) = listen(&wsk, way).await?;
             require_refusal(&wsk, address).await?;
@@ -155,7 +160,7 @@ fn an_inspected_connection_is_rejected() {
 fn a_pended_connection_is_accepted_later() {
     for waits in [false, true] {
         with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
-            let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
+            let (_listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
             let decides = async {
                 let accepted = record.next().await.accept();
                 // A decision takes effect without being awaited.
@@ -180,7 +185,7 @@ fn a_pended_connection_is_accepted_later() {
 fn a_pended_connection_is_rejected_later() {
     for waits in [false, true] {
         with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
-            let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
+            let (_listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
             let decides = async {
                 let pending = record.next().await;
                 if waits {
@@ -202,7 +207,7 @@ fn a_pended_connection_is_rejected_later() {
 #[test]
 fn a_pended_connection_is_taken_by_a_request() {
     on_both_networks(async |_, wsk| {
-        let (listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let (listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
         listener.disable_events(EventMask::ACCEPT).await?;
         let decides = async { record.next().await.accept().await };
         let (accepted, (socket, decided)) =
@@ -218,7 +223,7 @@ fn a_pended_connection_is_taken_by_a_request() {
 fn a_pended_connection_is_aborted() {
     for accepts in [None, Some(false), Some(true)] {
         with_both_enablings(EventMask::ACCEPT, async |_, wsk, _| {
-            let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
+            let (_listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
             let mut asking = Box::pin(ask(&wsk, address));
             let pending = until(record.next(), &mut asking).await;
             drop(asking);
@@ -240,7 +245,7 @@ fn a_pended_connection_is_aborted() {
 #[test]
 fn a_decision_races_with_an_abort() {
     on_both_networks(async |_, wsk| {
-        let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let (_listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
         for accepts in [false, true, false, true] {
             let mut asking = Box::pin(ask(&wsk, address));
             let pending = until(record.next(), &mut asking).await;
@@ -256,7 +261,7 @@ fn a_decision_races_with_an_abort() {
 fn pended_connections_in_a_handler_do_not_keep_the_listener_open() {
     for waits in [false, true] {
         on_both_networks(async |_, wsk| {
-            let (listener, address, record) = listen(&wsk, Way::Pend).await?;
+            let (listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
             let Record { accepting, pended, .. } = &*record;
             let mut asking = Box::pin(ask(&wsk, address));
             let pends = accepting.signal.wait_until(|| !pended.lock().unwrap().is_empty());
@@ -276,7 +281,7 @@ fn pended_connections_in_a_handler_do_not_keep_the_listener_open() {
 fn a_pended_connection_outlives_the_listener() {
     on_both_networks(async |_, wsk| {
         for accepts in [None, Some(false), Some(true)] {
-            let (listener, address, record) = listen(&wsk, Way::Pend).await?;
+            let (listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
             let mut asking = Box::pin(ask(&wsk, address));
             let pending = until(record.next(), &mut asking).await;
             listener.close().await;
@@ -298,7 +303,7 @@ fn a_pended_connection_outlives_the_listener() {
 #[test]
 fn several_pended_connections_outlive_the_listener() {
     on_both_networks(async |_, wsk| {
-        let (listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let (listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
         let mut first_asking = Box::pin(ask(&wsk, address));
         let first = until(record.next(), &mut first_asking).await;
         let mut second_asking = Box::pin(ask(&wsk, address));
@@ -317,7 +322,7 @@ fn a_pended_connection_outlives_the_registration() {
     for timing in timings() {
         let host = Host::new(Config::default().timing(timing));
         let pending = on_host(&host, async |wsk| {
-            let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
+            let (_listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
             let mut asking = Box::pin(ask(&wsk, address));
             Ok(until(record.next(), &mut asking).await)
         })
@@ -335,7 +340,7 @@ fn a_pended_connection_outlives_the_registration() {
 fn a_pended_connection_can_be_forgotten() {
     let host = Host::new(Config::default().timing(Timing::Deferred));
     on_host(&host, async |wsk| {
-        let (_listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let (_listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
         let mut asking = Box::pin(ask(&wsk, address));
         std::mem::forget(until(record.next(), &mut asking).await);
         Ok(())
@@ -348,7 +353,7 @@ fn a_pended_connection_can_be_forgotten() {
 #[test]
 fn a_decisions_future_can_be_dropped_at_any_point() {
     on_both_networks(async |_, wsk| {
-        let (listener, address, record) = listen(&wsk, Way::Pend).await?;
+        let (listener, address, record) = listen(&wsk, InspectionFate::Pend).await?;
         listener.disable_events(EventMask::ACCEPT).await?;
         for polls in 0..3 {
             let decides = async {

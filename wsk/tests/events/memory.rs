@@ -186,7 +186,7 @@ fn an_accept_in_a_callback_allocates_only_the_memory_of_the_connection() {
 
 /// Pends, and counts what that allocates.
 #[derive(Clone)]
-struct Door {
+struct PendingInspector {
     host: Host,
     pended: Arc<Mutex<Vec<PendingInspection>>>,
     allocated: Arc<AtomicUsize>,
@@ -194,7 +194,7 @@ struct Door {
     signal: Arc<Signal>,
 }
 
-impl Door {
+impl PendingInspector {
     fn new(host: &Host, fails: bool) -> Self {
         let (pended, allocated, signal) = Default::default();
         Self { host: host.clone(), pended, allocated, fails, signal }
@@ -206,7 +206,7 @@ impl Door {
 }
 
 #[wsk::events]
-impl ConditionalListenEvents for Door {
+impl ConditionalListenEvents for PendingInspector {
     type Connection = ();
 
     fn inspect(&self, inspection: Inspection<'_>) {
@@ -229,7 +229,7 @@ impl ConditionalListenEvents for Door {
 #[test]
 fn decisions_allocate_nothing() {
     counted(1, async |host, wsk| {
-        let door = Door::new(host, false);
+        let door = PendingInspector::new(host, false);
         let builder = ListenSocket::builder(&wsk, Family::INET).events(door.clone());
         let listener = builder.bind(LOCAL).await?;
         let address = listener.local_addr().await?;
@@ -253,7 +253,7 @@ fn decisions_allocate_nothing() {
 #[test]
 fn a_connection_is_rejected_if_pending_it_cannot_allocate() {
     counted(0, async |host, wsk| {
-        let door = Door::new(host, true);
+        let door = PendingInspector::new(host, true);
         let builder = ListenSocket::builder(&wsk, Family::INET).events(door.clone());
         let listener = builder.bind(LOCAL).await?;
         let address = listener.local_addr().await?;
@@ -334,7 +334,7 @@ async fn everything(host: &Host, wsk: &Provider) -> Result<()> {
     let socket = accepted?.0.events(keeper.clone())?;
     socket.close().await;
     listener.close().await;
-    let door = Door::new(host, false);
+    let door = PendingInspector::new(host, false);
     let builder = ListenSocket::builder(wsk, Family::INET).events(door.clone());
     let listener = builder.bind(LOCAL).await?;
     let address = listener.local_addr().await?;

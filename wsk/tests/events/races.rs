@@ -18,15 +18,15 @@ use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Result, Runtime};
 
 /// The objects that callbacks pass to a task in another thread.
-struct Queue<T>(Mutex<Vec<T>>, Signal);
+struct Handoff<T>(Mutex<Vec<T>>, Signal);
 
-impl<T> Default for Queue<T> {
+impl<T> Default for Handoff<T> {
     fn default() -> Self {
         Self(Mutex::default(), Signal::default())
     }
 }
 
-impl<T> Queue<T> {
+impl<T> Handoff<T> {
     fn push(&self, value: T) {
         self.0.lock().unwrap().push(value);
         // The waiting thread may continue before this returns.
@@ -41,12 +41,12 @@ impl<T> Queue<T> {
 
 /// A flag that is set as long as a callback runs.
 #[derive(Default)]
-struct Running {
+struct RunningFlag {
     now: AtomicUsize,
     ever: AtomicUsize,
 }
 
-impl Running {
+impl RunningFlag {
     fn run<T>(&self, callback: impl FnOnce() -> T) -> T {
         self.now.fetch_add(1, Ordering::SeqCst);
         self.ever.fetch_add(1, Ordering::SeqCst);
@@ -64,7 +64,7 @@ impl Running {
     }
 }
 
-type Accepted = Queue<ConnectionSocket>;
+type Accepted = Handoff<ConnectionSocket>;
 
 /// Gives what it accepts to another thread.
 #[derive(Clone, Default)]
@@ -180,7 +180,7 @@ fn connections_come_while_the_listener_closes() {
                 }
             })?;
             if waits {
-                let Queue(accepted, signal) = &*giver.0;
+                let Handoff(accepted, signal) = &*giver.0;
                 signal.wait_until(|| !accepted.lock().unwrap().is_empty()).await;
             }
             listener.close().await;
@@ -199,7 +199,7 @@ fn connections_come_while_the_listener_closes() {
 #[derive(Clone, Default)]
 struct Retainer {
     kept: Arc<Mutex<Vec<RetainedData>>>,
-    running: Arc<Running>,
+    running: Arc<RunningFlag>,
     signal: Arc<Signal>,
 }
 
@@ -237,7 +237,7 @@ fn data_is_retained_while_the_socket_closes() {
                 join(connect(&wsk, address, ()), listener.accept_with(keeper.clone())).await;
             let (client, socket) = (client?, accepted?.socket);
             let (running, signal) = (Arc::clone(&keeper.running), Arc::clone(&keeper.signal));
-            let done = Arc::new(Queue::default());
+            let done = Arc::new(Handoff::default());
             let told = Arc::clone(&done);
             runtime.spawner().spawn(async move {
                 signal.wait_until(|| running.ever() > 0).await;
@@ -273,10 +273,10 @@ fn data_is_retained_while_the_socket_closes() {
 
 /// Has its own socket, until data comes.
 #[derive(Clone, Default)]
-struct Owner(Arc<Mutex<Option<ConnectionSocket<Self>>>>, Arc<Queue<usize>>);
+struct SelfOwner(Arc<Mutex<Option<ConnectionSocket<Self>>>>, Arc<Handoff<usize>>);
 
 #[wsk::events]
-impl ConnectionEvents for Owner {
+impl ConnectionEvents for SelfOwner {
     fn receive(&self, data: Data<'_>) -> Receipt {
         let Some(socket) = self.0.lock().unwrap().take() else {
             return Receipt::All;
@@ -297,7 +297,7 @@ fn a_socket_is_closed_in_its_callback() {
     on_both_networks(async |host, wsk| {
         let listener = ListenSocket::builder(&wsk, Family::INET).bind(LOCAL).await?;
         let address = listener.local_addr().await?;
-        let owner = Owner::default();
+        let owner = SelfOwner::default();
         let (client, accepted) =
             join(connect(&wsk, address, ()), listener.accept_with(owner.clone())).await;
         let (client, socket) = (client?, accepted?.socket);
@@ -324,7 +324,7 @@ fn an_event_is_disabled_while_it_runs() {
         let (client, socket) = (client?, accepted?.socket);
         let runtime = Runtime::new(passive(), 2)?;
         let (running, signal) = (Arc::clone(&keeper.running), Arc::clone(&keeper.signal));
-        let done = Arc::new(Queue::default());
+        let done = Arc::new(Handoff::default());
         let told = Arc::clone(&done);
         runtime.spawner().spawn(async move {
             signal.wait_until(|| running.ever() > 0).await;
@@ -354,10 +354,10 @@ fn an_event_is_disabled_while_it_runs() {
 
 /// Lets another thread decide, perhaps before the callback has returned.
 #[derive(Clone, Default)]
-struct Door(Arc<Queue<PendingInspection>>);
+struct InspectionQueue(Arc<Handoff<PendingInspection>>);
 
 #[wsk::events]
-impl ConditionalListenEvents for Door {
+impl ConditionalListenEvents for InspectionQueue {
     type Connection = ();
 
     fn inspect(&self, inspection: Inspection<'_>) {
@@ -368,7 +368,7 @@ impl ConditionalListenEvents for Door {
 #[test]
 fn a_pended_connection_is_decided_on_another_thread() {
     on_both_networks(async |_, wsk| {
-        let door = Door::default();
+        let door = InspectionQueue::default();
         let builder = ListenSocket::builder(&wsk, Family::INET).events(door.clone());
         let listener = builder.bind(LOCAL).await?;
         let address = listener.local_addr().await?;

@@ -32,7 +32,7 @@ async fn trickle(stream: &TcpStream, bytes: &[u8]) -> Result<()> {
 
 /// The way of receiving from a stream with timeouts around each receive.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum ReceiveMethod {
     Recv,
     /// Into buffers that are smaller than what comes at once.
     RecvLittle,
@@ -43,28 +43,28 @@ enum Way {
 }
 
 /// Receives all, and gives each receive up after a moment.
-async fn impatient(mut stream: TcpStream, way: Way) -> Result<Vec<u8>> {
+async fn impatient(mut stream: TcpStream, way: ReceiveMethod) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     loop {
         let size = match way {
-            Way::RecvLittle => 3,
-            Way::RecvExact | Way::RecvFull => 25,
+            ReceiveMethod::RecvLittle => 3,
+            ReceiveMethod::RecvExact | ReceiveMethod::RecvFull => 25,
             _ => 100,
         };
         let received = match way {
-            Way::Recv | Way::RecvLittle => {
+            ReceiveMethod::Recv | ReceiveMethod::RecvLittle => {
                 let receive = stream.recv(Buffer::new(size)?);
                 let Ok(received) = time::timeout(PATIENCE, receive).await else { continue };
                 let (count, buffer) = received.into_result()?;
                 buffer[..count].to_vec()
             }
-            Way::RecvFull => {
+            ReceiveMethod::RecvFull => {
                 let receive = stream.recv_full(Buffer::new(size)?);
                 let Ok(received) = time::timeout(PATIENCE, receive).await else { continue };
                 let (count, buffer) = received.into_result()?;
                 buffer[..count].to_vec()
             }
-            Way::RecvExact => {
+            ReceiveMethod::RecvExact => {
                 let receive = stream.recv_exact(Buffer::new(size)?);
                 let Ok(received) = time::timeout(PATIENCE, receive).await else { continue };
                 match received.into_result() {
@@ -73,7 +73,7 @@ async fn impatient(mut stream: TcpStream, way: Way) -> Result<Vec<u8>> {
                     Err(error) => return Err(error),
                 }
             }
-            Way::Buffered => {
+            ReceiveMethod::Buffered => {
                 let mut buffered = stream.buffered();
                 let mut bytes = [0; 7];
                 let read = time::timeout(PATIENCE, buffered.read(&mut bytes)).await;
@@ -89,7 +89,7 @@ async fn impatient(mut stream: TcpStream, way: Way) -> Result<Vec<u8>> {
     }
 }
 
-fn receives_all(way: Way) {
+fn receives_all(way: ReceiveMethod) {
     const SIZE: usize = if cfg!(miri) { 100 } else { 1000 };
     for seed in 0..seeds(64, 2) {
         let host = Host::new(Config::default().seed(seed));
@@ -113,27 +113,27 @@ fn receives_all(way: Way) {
 
 #[test]
 fn a_receive_under_a_timeout_loses_nothing() {
-    receives_all(Way::Recv);
+    receives_all(ReceiveMethod::Recv);
 }
 
 #[test]
 fn a_receive_with_little_room_under_a_timeout_loses_nothing() {
-    receives_all(Way::RecvLittle);
+    receives_all(ReceiveMethod::RecvLittle);
 }
 
 #[test]
 fn an_exact_receive_under_a_timeout_loses_nothing() {
-    receives_all(Way::RecvExact);
+    receives_all(ReceiveMethod::RecvExact);
 }
 
 #[test]
 fn a_full_receive_under_a_timeout_loses_nothing() {
-    receives_all(Way::RecvFull);
+    receives_all(ReceiveMethod::RecvFull);
 }
 
 #[test]
 fn a_buffered_stream_that_is_taken_apart_loses_nothing() {
-    receives_all(Way::Buffered);
+    receives_all(ReceiveMethod::Buffered);
 }
 
 /// What two receives have received that were both dropped arrives in order, and later receives get it in the order in

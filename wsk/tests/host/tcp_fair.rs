@@ -150,17 +150,17 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Polls a future with a waker of its own, as combinators do that poll only what was woken.
 async fn with_own_waker(mut future: Task) {
-    struct Own {
+    struct OwnWaker {
         is_woken: AtomicBool,
         task: Mutex<Waker>,
     }
-    impl Wake for Own {
+    impl Wake for OwnWaker {
         fn wake(self: Arc<Self>) {
             self.is_woken.store(true, Ordering::SeqCst);
             self.task.lock().unwrap().wake_by_ref();
         }
     }
-    let own = Arc::new(Own { is_woken: true.into(), task: Waker::noop().clone().into() });
+    let own = Arc::new(OwnWaker { is_woken: true.into(), task: Waker::noop().clone().into() });
     let waker = Waker::from(Arc::clone(&own));
     poll_fn(|context| {
         own.task.lock().unwrap().clone_from(context.waker());

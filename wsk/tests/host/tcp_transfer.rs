@@ -100,14 +100,14 @@ fn flags_match_the_documentation() {
 
 /// Refuses data while its flag is set, and records the data it accepts.
 #[derive(Default)]
-struct Gate {
+struct RefusingHandler {
     is_open: AtomicBool,
     refused: AtomicUsize,
     bytes: Mutex<Vec<u8>>,
 }
 
 #[wsk::events]
-impl ConnectionEvents for Gate {
+impl ConnectionEvents for RefusingHandler {
     fn receive(&self, data: Data<'_>) -> Receipt {
         if !self.is_open.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
@@ -129,7 +129,7 @@ fn resumed_events_continue() {
         let listener = TcpListener::bind(&wsk, ([127, 0, 0, 1], 0)).await?;
         let address = listener.local_addr().await?;
         let socket = ConnectionSocket::builder(&wsk, Family::INET)
-            .events(Gate::default())
+            .events(RefusingHandler::default())
             .connect(address)
             .await?;
         let (server, _) = listener.accept().await?;

@@ -15,7 +15,7 @@ use crate::project;
 const STEP: u32 = 64;
 
 /// The rows of a table: the numbers of each processor, by function or caller.
-type Table = BTreeMap<String, Vec<Numbers>>;
+type StackTable = BTreeMap<String, Vec<Numbers>>;
 
 /// The bytes of a call; for a call that creates a future, also of its polls and its drop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,8 +51,8 @@ fn list(numbers: &[Numbers]) -> String {
 const PHASES: [&str; 2] = [".poll", ".drop"];
 
 /// The rows of both tables, with a column for each processor.
-fn table(measures: &[Measures]) -> Table {
-    let mut table = Table::new();
+fn table(measures: &[Measures]) -> StackTable {
+    let mut table = StackTable::new();
     for measures in measures {
         let of = |name: &str| measures.calls.get(name).copied();
         for (name, call) in &measures.calls {
@@ -84,7 +84,7 @@ pub(super) fn exceeding(measures: &[Measures]) -> Result<Vec<String>> {
 }
 
 /// The columns of a complete table for the processors that were measured.
-fn columns(mut table: Table, measures: &[Measures]) -> Table {
+fn columns(mut table: StackTable, measures: &[Measures]) -> StackTable {
     let is_measured = |arch: Arch| measures.iter().any(|measures| measures.arch == arch);
     let mut measured = Arch::ALL.map(is_measured).into_iter().cycle();
     for numbers in table.values_mut().filter(|numbers| numbers.len() == Arch::ALL.len()) {
@@ -93,7 +93,7 @@ fn columns(mut table: Table, measures: &[Measures]) -> Table {
     table
 }
 
-fn differences(measured: &Table, committed: &Table) -> Vec<String> {
+fn differences(measured: &StackTable, committed: &StackTable) -> Vec<String> {
     const REMEDY: &str = "If that is intended, run `cargo xtask stack`";
     let mut problems = Vec::new();
     for (name, numbers) in measured {
@@ -117,7 +117,7 @@ fn differences(measured: &Table, committed: &Table) -> Vec<String> {
     problems
 }
 
-fn parse(text: &str) -> Table {
+fn parse(text: &str) -> StackTable {
     let row = |line: &str| {
         let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
         let name = cells.next()?.trim_matches('`').to_owned();
@@ -127,7 +127,7 @@ fn parse(text: &str) -> Table {
 }
 
 /// The page.
-fn text(table: &Table, measures: &[Measures]) -> String {
+fn text(table: &StackTable, measures: &[Measures]) -> String {
     let callers: Vec<&str> = {
         let all = measures.iter().flat_map(|measures| measures.callers.keys());
         all.collect::<BTreeSet<_>>().into_iter().map(|one| one.describe()).collect()

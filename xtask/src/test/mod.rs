@@ -70,13 +70,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         names => names.iter().any(|name| name == step.name),
     };
     let steps: Vec<&Step> = STEPS.iter().filter(is_wanted).collect();
-    let started = Clock::start();
+    let started = Stopwatch::start();
     require(&steps, args.setup)?;
 
     let mut results = Vec::new();
     for step in steps {
         println!("\n=== {}: {}", step.name, step.about);
-        let started = Clock::start();
+        let started = Stopwatch::start();
         let result = (step.run)();
         if let Err(error) = &result {
             eprintln!("error: {error:#}");
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// When something began: by the clock, and in processor time.
-struct Clock {
+struct Stopwatch {
     wall: Instant,
     processor: Option<Duration>,
 }
@@ -117,7 +117,7 @@ struct Taken {
     processor: Option<Duration>,
 }
 
-impl Clock {
+impl Stopwatch {
     fn start() -> Self {
         Self { wall: Instant::now(), processor: time::processor_time() }
     }

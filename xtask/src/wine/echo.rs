@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use cargo_wsk::wine::{Channels, Log, Prefix};
+use cargo_wsk::wine::{Channels, Prefix, WineLog};
 
 use super::test::{LoadableDriver, PoolUsage};
 use super::{PORT, host};
 use crate::project;
 
-pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
+pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
     let run = LoadableDriver { prefix: &prefix, name: "echo", port: PORT, image, log };
 
@@ -42,7 +42,7 @@ pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
     run.check("the driver serves at a host by its name", || at_names(&run))?;
     prefix.remove()?;
 
-    let log = Log::kept();
+    let log = WineLog::kept();
     let counted = count_by_wine(image, &log);
     if counted.is_err() {
         // All calls of the driver: too long to be shown.
@@ -71,7 +71,7 @@ fn no_growth(few: PoolUsage, many: PoolUsage) -> Result<()> {
 }
 
 /// The driver's own count is worth something only if it is right: Wine counts, too.
-fn count_by_wine(image: &Path, log: &Log) -> Result<()> {
+fn count_by_wine(image: &Path, log: &WineLog) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Kernel)?;
     let run = LoadableDriver { prefix: &prefix, name: "echo", port: PORT, image, log };
     let driver = run.load_and("a short conversation, for the count", |server| {

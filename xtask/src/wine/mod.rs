@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use anyhow::{Context, Result, bail};
 use cargo_wsk::build::Arch;
 use cargo_wsk::setup::{self, Dependency};
-use cargo_wsk::wine::{self, Parameter, RegistryValue};
+use cargo_wsk::wine::{self, RegistryValue, ServiceParameter};
 
 pub(crate) use self::test::{run as test, run_image as test_image, run_new as test_new};
 use crate::driver;
@@ -89,17 +89,17 @@ const PORT: &str = "Port";
 const CONTROL: &str = "Control";
 
 /// The port that a driver serves on.
-fn port(name: &str, port: u16) -> Parameter {
+fn port(name: &str, port: u16) -> ServiceParameter {
     (name.to_owned(), RegistryValue::Number(port.into()))
 }
 
 /// The host that a driver serves at.
-fn host(host: &str) -> Parameter {
+fn host(host: &str) -> ServiceParameter {
     ("Host".to_owned(), RegistryValue::Text(host.to_owned()))
 }
 
 /// The page of another server.
-fn url(url: &str) -> Parameter {
+fn url(url: &str) -> ServiceParameter {
     ("Url".to_owned(), RegistryValue::Text(url.to_owned()))
 }
 

@@ -6,17 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use cargo_wsk::wine::{Channels, Log, Parameter, Prefix, RegistryValue};
+use cargo_wsk::wine::{Channels, Prefix, RegistryValue, ServiceParameter, WineLog};
 
 use super::CONTROL;
 use super::test::LoadableDriver;
 use crate::project;
 
-pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
+pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
     let run = LoadableDriver { prefix: &prefix, name: "syslog", port: CONTROL, image, log };
     let server = |text: &str| ("Server".to_owned(), RegistryValue::Text(text.to_owned()));
-    let unwatched: Parameter = ("Watch".to_owned(), RegistryValue::Number(0));
+    let unwatched: ServiceParameter = ("Watch".to_owned(), RegistryValue::Number(0));
 
     let driver = run.load_with(std::slice::from_ref(&unwatched))?;
     let address = driver.server;

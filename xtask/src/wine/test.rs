@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use cargo_wsk::build::Arch;
-use cargo_wsk::wine::{Channels, DriverService, Log, Parameter, Prefix, netio};
+use cargo_wsk::wine::{Channels, DriverService, Prefix, ServiceParameter, WineLog, netio};
 
 use super::{PORT, echo, free_port, port, syslog, web};
 use crate::{driver, project};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(4);
 const ATTEMPTS: u32 = 3;
 
 /// The checks of a driver by its image.
-type Checks = fn(&Path, &Log) -> Result<()>;
+type Checks = fn(&Path, &WineLog) -> Result<()>;
 
 pub(crate) fn run(name: &str) -> Result<()> {
     let checks: Checks = match name {
@@ -40,7 +40,7 @@ pub(crate) fn run_image(image: &Path) -> Result<()> {
 
 /// Runs the clients of the echo driver against a new project's driver.
 pub(crate) fn run_new(name: &str, image: &Path) -> Result<()> {
-    let log = Log::kept();
+    let log = WineLog::kept();
     let checks = || {
         let prefix = Prefix::create(&project::scratch()?, &log, Channels::Messages)?;
         let run = LoadableDriver { prefix: &prefix, name, port: PORT, image, log: &log };
@@ -58,7 +58,7 @@ pub(crate) fn run_new(name: &str, image: &Path) -> Result<()> {
 fn repeat(image: &Path, checks: Checks) -> Result<()> {
     for attempt in 1.. {
         let started = Instant::now();
-        let log = Log::kept();
+        let log = WineLog::kept();
         let Err(error) = checks(image, &log) else {
             println!("all checks passed in {:.1} s", started.elapsed().as_secs_f32());
             return Ok(());
@@ -82,14 +82,14 @@ pub(super) struct LoadableDriver<'a> {
     /// The parameter that is the port to serve on.
     pub(super) port: &'a str,
     pub(super) image: &'a Path,
-    pub(super) log: &'a Log,
+    pub(super) log: &'a WineLog,
 }
 
 /// A loaded driver.
 pub(super) struct LoadedDriver<'a> {
     service: DriverService<'a>,
     pub(super) server: SocketAddr,
-    log: &'a Log,
+    log: &'a WineLog,
     from: usize,
 }
 
@@ -107,7 +107,7 @@ impl<'a> LoadableDriver<'a> {
     }
 
     /// Loads the driver with these parameters and a free port.
-    pub(super) fn load_with(&self, parameters: &[Parameter]) -> Result<LoadedDriver<'a>> {
+    pub(super) fn load_with(&self, parameters: &[ServiceParameter]) -> Result<LoadedDriver<'a>> {
         let number = free_port()?;
         let from = self.log.end();
         let parameters = [parameters, &[port(self.port, number)]].concat();
@@ -135,7 +135,11 @@ impl<'a> LoadableDriver<'a> {
     }
 
     /// Checks that the driver does not start with these parameters, and names the reason.
-    pub(super) fn refuses_to_start(&self, parameters: &[Parameter], reason: &str) -> Result<()> {
+    pub(super) fn refuses_to_start(
+        &self,
+        parameters: &[ServiceParameter],
+        reason: &str,
+    ) -> Result<()> {
         let from = self.log.end();
         ensure!(
             DriverService::start(self.prefix, self.name, self.image, parameters).is_err(),

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cargo_wsk::wine::{Channels, Log, Prefix};
+use cargo_wsk::wine::{Channels, Prefix, WineLog};
 use web_checks::{CHECKS, Origin};
 
 use super::test::LoadableDriver;
 use super::{PORT, url};
 use crate::project;
 
-pub(super) fn checks(image: &Path, log: &Log) -> Result<()> {
+pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Messages)?;
     let run = LoadableDriver { prefix: &prefix, name: "web", port: PORT, image, log };
     let with = |page: &str| run.load_with(&[url(page)]);

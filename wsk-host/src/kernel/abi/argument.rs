@@ -25,7 +25,7 @@ pub(crate) trait Argument: Copy {
 }
 
 /// A type of results, which are returned in the register `rax` in both conventions.
-pub(crate) trait Returned {
+pub(crate) trait ReturnValue {
     /// The result whose bits are the lowest ones of a register.
     fn from_register(register: u64) -> Self;
 }
@@ -36,7 +36,7 @@ macro_rules! integers {
             const KIND: ArgumentKind = ArgumentKind::$kind;
         }
 
-        impl Returned for $type {
+        impl ReturnValue for $type {
             #[expect(
                 clippy::allow_attributes,
                 reason = "which cast is not lossless depends on the type"
@@ -86,12 +86,12 @@ impl Argument for LARGE_INTEGER {
     const KIND: ArgumentKind = ArgumentKind::Bits64;
 }
 
-impl<T> Returned for *mut T {
+impl<T> ReturnValue for *mut T {
     fn from_register(register: u64) -> Self {
         std::ptr::with_exposed_provenance_mut(usize::from_register(register))
     }
 }
 
-impl Returned for () {
+impl ReturnValue for () {
     fn from_register(_: u64) {}
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::argument::{Argument, ArgumentKind};
-use super::export::{EXPORTS, HostFunction, Target};
+use super::export::{EXPORTS, ExportTarget, HostFunction};
 use super::images;
 use crate::verifier::kernel_violation;
 
@@ -95,7 +95,7 @@ impl EntryPoints {
     fn new() -> Self {
         let mut functions = Vec::new();
         for export in EXPORTS {
-            if let Target::Function(function) = export.target {
+            if let ExportTarget::Function(function) = export.target {
                 functions.push(function);
             }
         }
@@ -148,11 +148,11 @@ fn assemble(code: &mut Vec<u8>, function: HostFunction) {
     // Of the moves between registers, each reads one that no earlier move has written.
     for (number, kind) in arguments.iter().enumerate() {
         let source = match number {
-            0 => Source::Register(1),
-            1 => Source::Register(2),
-            2 => Source::Register(8),
-            3 => Source::Register(9),
-            _ => Source::Frame(FIFTH + 8 * (i32::try_from(number).unwrap_or(0) - 4)),
+            0 => ArgumentSource::Register(1),
+            1 => ArgumentSource::Register(2),
+            2 => ArgumentSource::Register(8),
+            3 => ArgumentSource::Register(9),
+            _ => ArgumentSource::Frame(FIFTH + 8 * (i32::try_from(number).unwrap_or(0) - 4)),
         };
         if let Some(register) = [7, 6, 2, 1, 8, 9].get(number) {
             load(code, *kind, *register, source);
@@ -187,13 +187,13 @@ fn move_xmm(code: &mut Vec<u8>, opcode: u8, register: u8) {
 
 /// Where an argument comes from: a register by its number, or a place above `rbp`.
 #[derive(Clone, Copy)]
-enum Source {
+enum ArgumentSource {
     Register(u8),
     Frame(i32),
 }
 
 /// Appends a move of an argument to a register, extended as its kind says.
-fn load(code: &mut Vec<u8>, kind: ArgumentKind, target: u8, source: Source) {
+fn load(code: &mut Vec<u8>, kind: ArgumentKind, target: u8, source: ArgumentSource) {
     const WIDE: u8 = 8;
     let (wide, opcode): (u8, &[u8]) = match kind {
         ArgumentKind::Signed8 => (0, &[0x0F, 0xBE]),
@@ -204,15 +204,15 @@ fn load(code: &mut Vec<u8>, kind: ArgumentKind, target: u8, source: Source) {
         ArgumentKind::Bits64 => (WIDE, &[0x8B]),
     };
     let from = match source {
-        Source::Register(register) => register,
-        Source::Frame(_) => 5,
+        ArgumentSource::Register(register) => register,
+        ArgumentSource::Frame(_) => 5,
     };
     // Always with a REX prefix, so that a byte of a register is its lowest one.
     code.push(0x40 | wide | (target >> 3) << 2 | from >> 3);
     code.extend(opcode);
-    let mode = if matches!(source, Source::Register(_)) { 0xC0 } else { 0x80 };
+    let mode = if matches!(source, ArgumentSource::Register(_)) { 0xC0 } else { 0x80 };
     code.push(mode | (target & 7) << 3 | from & 7);
-    if let Source::Frame(offset) = source {
+    if let ArgumentSource::Frame(offset) = source {
         code.extend(offset.to_le_bytes());
     }
 }

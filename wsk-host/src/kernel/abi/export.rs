@@ -15,12 +15,12 @@ pub(crate) static EXPORTS: [Export];
 /// A function or a static of the host's.
 pub(crate) struct Export {
     pub(crate) name: &'static str,
-    pub(crate) target: Target,
+    pub(crate) target: ExportTarget,
 }
 
 /// A target, by its convention.
 #[derive(Clone, Copy)]
-pub(crate) enum Target {
+pub(crate) enum ExportTarget {
     /// A function in this process's convention.
     Function(HostFunction),
     /// A function in Microsoft's convention.
@@ -43,12 +43,12 @@ pub(crate) struct HostFunction {
 unsafe impl Sync for Export {}
 
 impl Export {
-    pub(crate) const fn new(name: &'static str, target: Target) -> Self {
+    pub(crate) const fn new(name: &'static str, target: ExportTarget) -> Self {
         Self { name, target }
     }
 }
 
-impl Target {
+impl ExportTarget {
     pub(crate) const fn function(address: *const (), arguments: &'static [ArgumentKind]) -> Self {
         Self::Function(HostFunction { address, arguments })
     }

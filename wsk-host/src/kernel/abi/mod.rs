@@ -24,5 +24,5 @@ mod routine;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 pub(crate) use argument::Argument;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
-pub(crate) use export::{EXPORTS, Export, HostFunction, Target};
+pub(crate) use export::{EXPORTS, Export, ExportTarget, HostFunction};
 pub(crate) use routine::Routine;

@@ -7,7 +7,7 @@
 
 #![expect(unsafe_code, reason = "the functions are the client's")]
 
-use super::argument::{Argument, Returned};
+use super::argument::{Argument, ReturnValue};
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 use super::images;
 
@@ -26,7 +26,7 @@ pub(crate) trait Routine: Copy {
 
 macro_rules! routines {
     ($($argument:ident: $name:ident),*) => {
-        impl<Output: Returned, $($argument: Argument),*> Routine
+        impl<Output: ReturnValue, $($argument: Argument),*> Routine
             for unsafe extern "C" fn($($argument),*) -> Output
         {
             type Arguments = ($($argument,)*);

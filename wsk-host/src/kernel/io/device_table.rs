@@ -82,7 +82,7 @@ pub(super) struct Device {
 }
 
 /// An object whose last reference was released.
-pub(crate) enum Unused {
+pub(crate) enum ReleasedObject {
     /// A deleted device: its address.
     Device(usize),
     /// A closed file.
@@ -167,7 +167,7 @@ impl Devices {
     pub(crate) fn dereference(
         &mut self,
         object: usize,
-    ) -> Result<(usize, Option<Unused>), &'static str> {
+    ) -> Result<(usize, Option<ReleasedObject>), &'static str> {
         let references = match self.by_address.get_mut(&object) {
             Some(device) => &mut device.references,
             None => self
@@ -181,11 +181,11 @@ impl Devices {
         let left = *references;
         let is_closed = self.closed.contains_key(&object);
         if left == 0 && is_closed {
-            return Ok((0, self.closed.remove(&object).map(Unused::File)));
+            return Ok((0, self.closed.remove(&object).map(ReleasedObject::File)));
         }
         if self.by_address.get(&object).is_some_and(Device::is_unused) {
             self.by_address.remove(&object);
-            return Ok((0, Some(Unused::Device(object))));
+            return Ok((0, Some(ReleasedObject::Device(object))));
         }
         Ok((left + usize::from(!is_closed), None))
     }

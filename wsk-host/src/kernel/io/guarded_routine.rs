@@ -33,12 +33,12 @@ const NAME: &str = "IoSetCompletionRoutineEx";
 /// The tag of contexts: one that is left at the end is of an IRP that was never sent.
 const TAG: ULONG = u32::from_le_bytes(*b"IoUs");
 
-type Routine = unsafe extern "C" fn(PDEVICE_OBJECT, PIRP, PVOID) -> NTSTATUS;
+type IrpRoutine = unsafe extern "C" fn(PDEVICE_OBJECT, PIRP, PVOID) -> NTSTATUS;
 
 /// The client's routine, and the device that keeps it.
-struct Guarded {
+struct GuardedRoutine {
     device: PDEVICE_OBJECT,
-    routine: Routine,
+    routine: IrpRoutine,
     context: PVOID,
 }
 
@@ -58,8 +58,8 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
     let Some(routine) = routine else {
         kernel_violation("IoSetCompletionRoutineEx: CompletionRoutine is null")
     };
-    let size = fields::size_t(size_of::<Guarded>());
-    let memory: *mut Guarded = allocate(size, TAG, FRESH, NAME).cast();
+    let size = fields::size_t(size_of::<GuardedRoutine>());
+    let memory: *mut GuardedRoutine = allocate(size, TAG, FRESH, NAME).cast();
     if memory.is_null() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -69,7 +69,7 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
         );
     }
     // SAFETY: the memory was just allocated with this size.
-    unsafe { memory.write(Guarded { device, routine, context }) };
+    unsafe { memory.write(GuardedRoutine { device, routine, context }) };
     kernel.image().guard(memory.addr());
     // SAFETY: the caller passes an IRP with a stack location left; the routine takes this context.
     unsafe {
@@ -85,7 +85,7 @@ unsafe extern "C" fn call(none: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NT
         kernel_violation("IoSetCompletionRoutineEx: the routine of an IRP is called twice");
     }
     // SAFETY: the context is of `IoSetCompletionRoutineEx`, and was not taken before.
-    let guarded = unsafe { context.cast::<Guarded>().read() };
+    let guarded = unsafe { context.cast::<GuardedRoutine>().read() };
     free(context, TAG, NAME);
     let run = || {
         // SAFETY: the sender of the IRP has set this routine for this context.
@@ -114,7 +114,7 @@ unsafe extern "C" fn call(none: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NT
 /// The routine was set for this context, and is called once.
 pub(super) unsafe fn call_completion_routine(
     kernel: &Kernel,
-    routine: Routine,
+    routine: IrpRoutine,
     irp: PIRP,
     context: PVOID,
 ) -> NTSTATUS {

@@ -23,7 +23,7 @@ use wsk_sys::{
 use crate::kernel::abi::Routine as _;
 use crate::kernel::io::device::{STATUS_OBJECT_NAME_NOT_FOUND, free};
 use crate::kernel::io::device_table::{
-    ClosedFile, DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, Unused,
+    ClosedFile, DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, ReleasedObject,
 };
 use crate::kernel::io::irp::{IoAllocateIrp, IoFreeIrp};
 use crate::kernel::io::work_item::in_worker_thread;
@@ -335,12 +335,12 @@ impl OpenFile {
 }
 
 /// Ends an unused object: in this thread, or in a system thread if the IRQL is too high.
-pub(crate) fn close_unreferenced(kernel: &Kernel, unused: Option<Unused>) {
+pub(crate) fn close_unreferenced(kernel: &Kernel, unused: Option<ReleasedObject>) {
     match unused {
         None => {}
-        Some(Unused::Device(device)) => free(ptr::with_exposed_provenance_mut(device)),
-        Some(Unused::File(file)) if current_irql() == PASSIVE_LEVEL => (file.end)(),
-        Some(Unused::File(file)) => in_worker_thread(kernel, file.end),
+        Some(ReleasedObject::Device(device)) => free(ptr::with_exposed_provenance_mut(device)),
+        Some(ReleasedObject::File(file)) if current_irql() == PASSIVE_LEVEL => (file.end)(),
+        Some(ReleasedObject::File(file)) => in_worker_thread(kernel, file.end),
     }
 }
 

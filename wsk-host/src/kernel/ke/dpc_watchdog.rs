@@ -16,19 +16,19 @@ const MAX_STALL: u32 = 1000;
 
 /// The work of a call so far.
 #[derive(Clone, Copy, Default)]
-struct Work {
+struct CallWork {
     requests: u32,
     stalled: u32,
 }
 
 thread_local! {
     /// The work of the call that the current thread is in.
-    static CURRENT: Cell<Option<Work>> = const { Cell::new(None) };
+    static CURRENT: Cell<Option<CallWork>> = const { Cell::new(None) };
 }
 
 /// Runs the routine of a deferred procedure call. It may interrupt another one.
 pub(super) fn watch<T>(routine: impl FnOnce() -> T) -> T {
-    let interrupted = CURRENT.replace(Some(Work::default()));
+    let interrupted = CURRENT.replace(Some(CallWork::default()));
     let result = routine();
     CURRENT.set(interrupted);
     result

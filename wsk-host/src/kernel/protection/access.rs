@@ -10,12 +10,12 @@ pub(crate) struct Access {
 }
 
 /// Ends the process with a report about an access to a protected page.
-type Report = fn(Access) -> !;
+type AccessReporter = fn(Access) -> !;
 
-static REPORT: OnceLock<Report> = OnceLock::new();
+static REPORT: OnceLock<AccessReporter> = OnceLock::new();
 
 /// Installs the report about an access, unless one is installed.
-pub(crate) fn set_report(report: Report) {
+pub(crate) fn set_report(report: AccessReporter) {
     REPORT.get_or_init(|| report);
 }
 

@@ -28,13 +28,13 @@ use super::access::{self, Access};
 const RANGES: usize = 4096;
 
 /// A protected range: its start and its end, both zero if there is none.
-struct Entry {
+struct ProtectedRange {
     start: AtomicUsize,
     end: AtomicUsize,
 }
 
-static TABLE: [Entry; RANGES] =
-    [const { Entry { start: AtomicUsize::new(0), end: AtomicUsize::new(0) } }; RANGES];
+static TABLE: [ProtectedRange; RANGES] =
+    [const { ProtectedRange { start: AtomicUsize::new(0), end: AtomicUsize::new(0) } }; RANGES];
 
 /// The number of entries that were ever used: the handler looks at no others.
 static USED: AtomicUsize = AtomicUsize::new(0);
@@ -46,7 +46,7 @@ static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 static FORMER: OnceLock<sigaction> = OnceLock::new();
 
 /// An entry of the table.
-pub(super) struct Slot(usize);
+pub(super) struct ProtectionSlot(usize);
 
 pub(super) fn page_size() -> Option<usize> {
     static SIZE: OnceLock<Option<usize>> = OnceLock::new();
@@ -66,7 +66,7 @@ fn free_entries() -> std::sync::MutexGuard<'static, Vec<usize>> {
 /// # Safety
 ///
 /// The pages are whole, and belong to an allocation that no one uses while they are protected.
-pub(super) unsafe fn protect(pages: &Range<usize>) -> Option<Slot> {
+pub(super) unsafe fn protect(pages: &Range<usize>) -> Option<ProtectionSlot> {
     if !is_installed() {
         return None;
     }
@@ -87,14 +87,14 @@ pub(super) unsafe fn protect(pages: &Range<usize>) -> Option<Slot> {
     entry.start.store(pages.start, Ordering::SeqCst);
     // SAFETY: the pages are the caller's, which uses none of them (this function's contract).
     if unsafe { set_protection(pages, libc::PROT_NONE) } {
-        return Some(Slot(slot));
+        return Some(ProtectionSlot(slot));
     }
     release(slot);
     None
 }
 
 /// Makes pages accessible again.
-pub(super) fn unprotect(pages: &Range<usize>, slot: &Slot) {
+pub(super) fn unprotect(pages: &Range<usize>, slot: &ProtectionSlot) {
     // SAFETY: a slot is made by `protect` only, for pages that were accessible before.
     let is_accessible = unsafe { set_protection(pages, libc::PROT_READ | libc::PROT_WRITE) };
     // Their owner is about to read and free them, and would be reported itself.

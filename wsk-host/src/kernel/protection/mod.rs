@@ -32,7 +32,7 @@ pub(crate) fn contains(address: usize) -> bool {
 /// Protected pages. They are accessible again when this is dropped.
 pub(crate) struct Protected {
     pages: Range<usize>,
-    slot: system::Slot,
+    slot: system::ProtectionSlot,
 }
 
 impl Protected {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// No pages have one.
-pub(super) enum Slot {}
+pub(super) enum ProtectionSlot {}
 
 pub(super) fn page_size() -> Option<usize> {
     None
@@ -15,10 +15,10 @@ pub(super) fn page_size() -> Option<usize> {
 ///
 /// None is required.
 #[expect(unsafe_code, reason = "the contract is that of the systems that protect pages")]
-pub(super) unsafe fn protect(_pages: &Range<usize>) -> Option<Slot> {
+pub(super) unsafe fn protect(_pages: &Range<usize>) -> Option<ProtectionSlot> {
     None
 }
 
-pub(super) fn unprotect(_pages: &Range<usize>, slot: &Slot) {
+pub(super) fn unprotect(_pages: &Range<usize>, slot: &ProtectionSlot) {
     match *slot {}
 }

@@ -74,11 +74,11 @@ struct Spec {
     zero: bool,
     width: usize,
     precision: Option<usize>,
-    size: Size,
+    size: LengthModifier,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Size {
+enum LengthModifier {
     #[default]
     Default,
     Byte,
@@ -93,11 +93,11 @@ enum Size {
 /// # Invariants
 ///
 /// `next` points into the string, at or before its NUL.
-struct Format<U> {
+struct FormatString<U> {
     next: *const U,
 }
 
-impl<U: Copy + Into<u32>> Format<U> {
+impl<U: Copy + Into<u32>> FormatString<U> {
     fn peek(&self) -> char {
         // SAFETY: the format ends with a NUL, behind which nothing is read.
         char::from_u32(unsafe { self.next.read() }.into()).unwrap_or('\u{FFFD}')
@@ -130,37 +130,37 @@ impl<U: Copy + Into<u32>> Format<U> {
         number
     }
 
-    fn size(&mut self) -> Size {
+    fn size(&mut self) -> LengthModifier {
         match self.peek() {
             'h' => {
                 self.advance();
-                if self.take('h') { Size::Byte } else { Size::Short }
+                if self.take('h') { LengthModifier::Byte } else { LengthModifier::Short }
             }
             'l' => {
                 self.advance();
-                if self.take('l') { Size::Bits64 } else { Size::Long }
+                if self.take('l') { LengthModifier::Bits64 } else { LengthModifier::Long }
             }
             'w' => {
                 self.advance();
-                Size::Long
+                LengthModifier::Long
             }
             'I' => {
                 self.advance();
                 if self.take('6') {
                     self.take('4');
-                    Size::Bits64
+                    LengthModifier::Bits64
                 } else if self.take('3') {
                     self.take('2');
-                    Size::Default
+                    LengthModifier::Default
                 } else {
-                    Size::Bits64
+                    LengthModifier::Bits64
                 }
             }
             'z' | 'j' | 't' => {
                 self.advance();
-                Size::Bits64
+                LengthModifier::Bits64
             }
-            _ => Size::Default,
+            _ => LengthModifier::Default,
         }
     }
 
@@ -202,29 +202,29 @@ impl Spec {
     /// Whether a string, or a character, is wide.
     fn is_wide(&self, default: bool) -> bool {
         match self.size {
-            Size::Long => true,
-            Size::Short | Size::Byte => false,
-            Size::Default | Size::Bits64 => default,
+            LengthModifier::Long => true,
+            LengthModifier::Short | LengthModifier::Byte => false,
+            LengthModifier::Default | LengthModifier::Bits64 => default,
         }
     }
 
     fn signed(&self, value: u64) -> i64 {
         // CAST: what the format says that the argument has.
         match self.size {
-            Size::Byte => (value as i8).into(),
-            Size::Short => (value as i16).into(),
-            Size::Default | Size::Long => (value as i32).into(),
-            Size::Bits64 => value as i64,
+            LengthModifier::Byte => (value as i8).into(),
+            LengthModifier::Short => (value as i16).into(),
+            LengthModifier::Default | LengthModifier::Long => (value as i32).into(),
+            LengthModifier::Bits64 => value as i64,
         }
     }
 
     fn unsigned(&self, value: u64) -> u64 {
         // CAST: what the format says that the argument has.
         match self.size {
-            Size::Byte => (value as u8).into(),
-            Size::Short => (value as u16).into(),
-            Size::Default | Size::Long => (value as u32).into(),
-            Size::Bits64 => value,
+            LengthModifier::Byte => (value as u8).into(),
+            LengthModifier::Short => (value as u16).into(),
+            LengthModifier::Default | LengthModifier::Long => (value as u32).into(),
+            LengthModifier::Bits64 => value,
         }
     }
 
@@ -274,7 +274,7 @@ pub(super) unsafe fn format<K: CharWidth>(
     arguments: &mut VaList,
 ) -> Vec<K::Unit> {
     let mut out = Vec::new();
-    let mut format = Format { next: format };
+    let mut format = FormatString { next: format };
     while format.unit() != K::Unit::default() {
         if !format.take('%') {
             out.push(format.unit());

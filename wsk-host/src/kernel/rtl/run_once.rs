@@ -38,7 +38,7 @@ const DONE: usize = 3;
 
 /// `RTL_RUN_ONCE`: the context, with the state in its lowest bits.
 type RunOnce = usize;
-type Routine = unsafe extern "C" fn(*mut RunOnce, PVOID, *mut PVOID) -> ULONG;
+type RunOnceRoutine = unsafe extern "C" fn(*mut RunOnce, PVOID, *mut PVOID) -> ULONG;
 
 /// The threads that wait for an initialization to end, by the address of its `RTL_RUN_ONCE`. The lock protects every
 /// such word.
@@ -136,7 +136,7 @@ unsafe extern "C" fn RtlRunOnceComplete(
 #[wsk_host_macros::export]
 unsafe extern "C" fn RtlRunOnceExecuteOnce(
     once: *mut RunOnce,
-    routine: Option<Routine>,
+    routine: Option<RunOnceRoutine>,
     parameter: PVOID,
     context: *mut PVOID,
 ) -> NTSTATUS {

@@ -16,7 +16,7 @@ use std::ptr;
 
 use wsk_sys::{NTSTATUS, PVOID, ULONG};
 
-use crate::kernel::abi::{EXPORTS, Export, Target};
+use crate::kernel::abi::{EXPORTS, Export, ExportTarget};
 use crate::kernel::rtl::strings::zero_terminated;
 use crate::verifier::kernel_violation;
 
@@ -157,7 +157,7 @@ extern "C" fn bug_check(code: ULONG) {
 
 #[linkme::distributed_slice(EXPORTS)]
 static CHECK_STACK: Export =
-    Export::new("__chkstk", Target::microsoft(wsk_host_check_stack as *const ()));
+    Export::new("__chkstk", ExportTarget::microsoft(wsk_host_check_stack as *const ()));
 
 unsafe extern "C" {
     /// `__chkstk`: touches each page of the `rax` bytes below the caller's stack pointer. It changes no register.

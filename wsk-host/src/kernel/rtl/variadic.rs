@@ -18,7 +18,7 @@ use std::ffi::c_char;
 
 use wsk_sys::{DISPATCH_LEVEL, NTSTATUS, SIZE_T, ULONG};
 
-use crate::kernel::abi::{EXPORTS, Export, Target};
+use crate::kernel::abi::{EXPORTS, Export, ExportTarget};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::rtl::debug::print;
 use crate::kernel::rtl::format::{Narrow, Wide, format, write};
@@ -56,7 +56,7 @@ macro_rules! variadic {
         );
 
         #[linkme::distributed_slice(EXPORTS)]
-        static $export: Export = Export::new($name, Target::microsoft($entry as *const ()));
+        static $export: Export = Export::new($name, ExportTarget::microsoft($entry as *const ()));
     };
 }
 

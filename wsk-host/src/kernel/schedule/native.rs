@@ -20,12 +20,12 @@ pub(crate) struct Native {
 
 #[derive(Default)]
 struct Jobs {
-    queue: Mutex<Queue>,
+    queue: Mutex<JobQueue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Queue {
+struct JobQueue {
     /// By due time, and then in the order in which they were deferred.
     jobs: BTreeMap<JobId, Job>,
     last: u64,
@@ -34,7 +34,7 @@ struct Queue {
 }
 
 impl Jobs {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, JobQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -114,7 +114,7 @@ impl Native {
 
     /// Waits until everything that is due has run.
     pub(crate) fn settle(&self) {
-        let is_busy = |queue: &mut Queue| {
+        let is_busy = |queue: &mut JobQueue| {
             let first = queue.jobs.first_key_value();
             queue.busy || first.is_some_and(|((due, _), _)| *due <= self.now())
         };

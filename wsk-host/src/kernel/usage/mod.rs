@@ -23,7 +23,7 @@ use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_viol
 
 /// The requests in flight, and the memory that is pinned.
 #[derive(Default)]
-pub(crate) struct Usage {
+pub(crate) struct MemoryUsage {
     /// By the address of the IRP.
     irps: FxHashMap<usize, IrpUse>,
     /// The number of them that are in flight.
@@ -48,12 +48,12 @@ const LEAST_RECENT: usize = 256;
 
 /// An IRP that a request has or had.
 enum IrpUse {
-    InFlight(Request),
+    InFlight(PinnedRequest),
     /// It has completed, and was neither initialized nor freed since.
     Completed(Completed),
 }
 
-struct Request {
+struct PinnedRequest {
     number: u64,
     is_own: bool,
     socket: u64,
@@ -75,7 +75,7 @@ struct RequestPin {
     rule: Rule,
 }
 
-impl Request {
+impl PinnedRequest {
     /// Adds the pins to an index that lack there.
     fn index(&mut self, index: &mut PinIndex) {
         for &RequestPin { key, end, noun, rule } in &self.pins[self.indexed..] {
@@ -104,7 +104,7 @@ impl Completed {
     }
 }
 
-impl Usage {
+impl MemoryUsage {
     /// Takes ownership of an IRP for a socket, or for none (zero), and returns the number of its request. `is_own`: the caller
     /// has allocated the IRP; no driver above has sent it.
     pub(crate) fn begin(
@@ -129,7 +129,7 @@ impl Usage {
             _ => {}
         }
         self.last += 1;
-        let request = Request {
+        let request = PinnedRequest {
             number: self.last,
             is_own,
             socket,
@@ -161,7 +161,7 @@ impl Usage {
         }
     }
 
-    fn request(&mut self, irp: PIRP) -> Option<&mut Request> {
+    fn request(&mut self, irp: PIRP) -> Option<&mut PinnedRequest> {
         match self.irps.get_mut(&irp.addr())? {
             IrpUse::InFlight(request) => Some(request),
             IrpUse::Completed(_) => None,
@@ -307,7 +307,7 @@ impl Usage {
 
     /// The requests in flight, the oldest first.
     pub(crate) fn in_flight(&self) -> Vec<RequestInFlight> {
-        let describe = |request: &Request| RequestInFlight {
+        let describe = |request: &PinnedRequest| RequestInFlight {
             number: request.number,
             socket: request.socket,
             since: request.since,

@@ -17,7 +17,7 @@ use wsk_sys::{
 };
 
 use super::control;
-use super::control_call::Control;
+use super::control_call::ControlCall;
 use super::{require_no_flags, take_over_for, with_stack};
 use crate::kernel::context::{is_completing, require_no_completion_routine};
 use crate::kernel::trace;
@@ -55,7 +55,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
     if object.kernel().wsk_config().refuse_control {
         return STATUS_NOT_IMPLEMENTED;
     }
-    let control = Control {
+    let control = ControlCall {
         object: &object,
         category: C,
         code,
@@ -168,7 +168,7 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
 
 /// Completes an IRP with a failure.
 pub(super) fn refuse(object: &InCall<'_>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
-    let result = (status, trace::Result::Nothing);
+    let result = (status, trace::CallResult::Nothing);
     with_stack(object.kernel(), irp, |stack| stack.complete(object.id, irp, result))
 }
 
@@ -198,7 +198,7 @@ pub(super) unsafe fn get_address(
                 unsafe { address::write(to, address) };
                 SUCCESS
             }
-            None => (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing),
+            None => (STATUS_INVALID_DEVICE_STATE, trace::CallResult::Nothing),
         };
         stack.complete(object.id, irp, result)
     })

@@ -26,7 +26,7 @@ use wsk_sys::{
     WSK_EVENT_CALLBACK_CONTROL, WSK_INSPECT_ID,
 };
 
-use super::control_call::{Control, FUNCTION};
+use super::control_call::{ControlCall, FUNCTION};
 use super::{transport, with_stack};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::trace;
@@ -36,12 +36,12 @@ use crate::wsk::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::is_wsk;
 use crate::wsk::descriptors::SocketDescriptor;
 use crate::wsk::execute::execute;
-use crate::wsk::options::{Phase, Specification};
+use crate::wsk::options::{OptionPhase, Specification};
 use crate::wsk::requests::RequestKind;
-use crate::wsk::socket::SocketState;
+use crate::wsk::socket::SocketPhase;
 use crate::wsk::stack::Stack;
 
-pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
+pub(super) fn set_option(control: &ControlCall<'_>) -> NTSTATUS {
     match (control.level, control.code) {
         (SOL_SOCKET, SO_WSK_EVENT_CALLBACK) => return set_events(control),
         (SOL_SOCKET, SO_WSK_SECURITY) => return set_security(control),
@@ -59,7 +59,7 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
         let option = option.filter(|option| option.is_for(socket.family, socket.kind));
         let option = option.filter(|option| option.is_writable()).ok_or(STATUS_NOT_SUPPORTED)?;
         let setting = option.setting(control.input_bytes()).ok_or(STATUS_INVALID_PARAMETER)?;
-        if option.phase == Phase::BeforeBind && socket.is_bound() {
+        if option.phase == OptionPhase::BeforeBind && socket.is_bound() {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         if socket.is_bound() {
@@ -73,7 +73,7 @@ pub(super) fn set_option(control: &Control<'_>) -> NTSTATUS {
     })
 }
 
-pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
+pub(super) fn get_option(control: &ControlCall<'_>) -> NTSTATUS {
     let object = control.object;
     if (control.level, control.code) == (SOL_SOCKET, SO_WSK_SECURITY) {
         return control.complete(|stack| {
@@ -102,7 +102,7 @@ pub(super) fn get_option(control: &Control<'_>) -> NTSTATUS {
     })
 }
 
-fn set_events(control: &Control<'_>) -> NTSTATUS {
+fn set_events(control: &ControlCall<'_>) -> NTSTATUS {
     let object = control.object;
     let kernel = object.kernel();
     let value: WSK_EVENT_CALLBACK_CONTROL = match control.input() {
@@ -143,7 +143,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     let id = object.id;
     let set = |stack: &mut Stack| {
         let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.state == SocketState::Dead {
+        if socket.state == SocketPhase::Dead {
             return Err(STATUS_FILE_FORCED_CLOSED);
         }
         socket.set_events(value.EventMask, has_irp.then_some(control.irp))
@@ -153,7 +153,11 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
             let (status, is_complete) = set(stack).unwrap_or_else(|status| (status, true));
             let mut actions = Vec::new();
             if is_complete {
-                actions.extend(stack.complete(id, control.irp, (status, trace::Result::Nothing)));
+                actions.extend(stack.complete(
+                    id,
+                    control.irp,
+                    (status, trace::CallResult::Nothing),
+                ));
             }
             stack.progress_with(id, actions)
         });
@@ -166,7 +170,7 @@ fn set_events(control: &Control<'_>) -> NTSTATUS {
     status
 }
 
-fn set_security(control: &Control<'_>) -> NTSTATUS {
+fn set_security(control: &ControlCall<'_>) -> NTSTATUS {
     let object = control.object;
     control.complete(|stack| {
         let descriptor: PSECURITY_DESCRIPTOR = control.input()?;
@@ -184,7 +188,7 @@ fn set_security(control: &Control<'_>) -> NTSTATUS {
     })
 }
 
-pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
+pub(super) fn ioctl(control: &ControlCall<'_>) -> NTSTATUS {
     let is_datagram = control.category == DATAGRAM;
     let is_bytes = matches!(control.category, CONNECTION | STREAM);
     let windows = control.object.kernel().config().windows;
@@ -223,7 +227,7 @@ pub(super) fn ioctl(control: &Control<'_>) -> NTSTATUS {
 }
 
 /// What WSK has of Winsock's: at `PASSIVE_LEVEL` only.
-fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
+fn winsock_ioctl(control: &ControlCall<'_>) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     let object = control.object;
     match control.code {
@@ -255,7 +259,7 @@ fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
             }
             if matches!(
                 socket.state,
-                SocketState::Connecting | SocketState::Connected | SocketState::Silent
+                SocketPhase::Connecting | SocketPhase::Connected | SocketPhase::Silent
             ) {
                 return Err(STATUS_INVALID_DEVICE_STATE);
             }
@@ -270,7 +274,7 @@ fn winsock_ioctl(control: &Control<'_>) -> NTSTATUS {
 }
 
 /// The only peer of a datagram socket, or its default destination.
-fn set_peer(control: &Control<'_>) -> NTSTATUS {
+fn set_peer(control: &ControlCall<'_>) -> NTSTATUS {
     let id = control.object.id;
     control.complete(|stack| {
         let address = control.address()?;
@@ -287,11 +291,11 @@ fn set_peer(control: &Control<'_>) -> NTSTATUS {
     })
 }
 
-fn backlog(control: &Control<'_>) -> NTSTATUS {
+fn backlog(control: &ControlCall<'_>) -> NTSTATUS {
     let id = control.object.id;
     control.complete(|stack| {
         let socket = stack.sockets.get(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.state != SocketState::Connected {
+        if socket.state != SocketPhase::Connected {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         let size = if control.code == SIO_WSK_QUERY_IDEAL_SEND_BACKLOG {
@@ -303,7 +307,7 @@ fn backlog(control: &Control<'_>) -> NTSTATUS {
     })
 }
 
-fn silence(control: &Control<'_>) -> NTSTATUS {
+fn silence(control: &ControlCall<'_>) -> NTSTATUS {
     let id = control.object.id;
     control.complete(|stack| {
         let remote = stack.remote(id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
@@ -312,12 +316,12 @@ fn silence(control: &Control<'_>) -> NTSTATUS {
         if is_loopback || socket.requests.has(RequestKind::is_output) {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
-        socket.state = SocketState::Silent;
+        socket.state = SocketPhase::Silent;
         Ok(0)
     })
 }
 
-fn inspect_id(control: &Control<'_>) -> NTSTATUS {
+fn inspect_id(control: &ControlCall<'_>) -> NTSTATUS {
     control.require_no_irp();
     let stack = control.object.kernel().stack();
     let key = stack.sockets.get(&control.object.id).and_then(|socket| socket.inspected_as);
@@ -338,7 +342,7 @@ fn inspect_id(control: &Control<'_>) -> NTSTATUS {
 }
 
 /// Reserved for the system's use; nothing says whether it takes an IRP, so that both are served.
-fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
+fn set_receive_ex(control: &ControlCall<'_>) -> NTSTATUS {
     let object = control.object;
     let callback: PFN_WSK_RECEIVE_EX_EVENT = match control.input() {
         Ok(callback) => callback,
@@ -346,7 +350,7 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
     };
     let set = |stack: &mut Stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.state != SocketState::Connected {
+        if socket.state != SocketPhase::Connected {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         socket.streams.receive_ex = callback;
@@ -372,7 +376,7 @@ fn set_receive_ex(control: &Control<'_>) -> NTSTATUS {
 }
 
 /// The machine's addresses, with pointers into the caller's memory.
-fn address_list(control: &Control<'_>) -> NTSTATUS {
+fn address_list(control: &ControlCall<'_>) -> NTSTATUS {
     let family = control.object.family;
     let addresses = control.object.kernel().stack().services.network.addresses();
     let of_family = |ip: &std::net::IpAddr| ip.is_ipv4() == (family == wsk_sys::AF_INET);

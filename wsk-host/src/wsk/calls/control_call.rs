@@ -32,7 +32,7 @@ pub(super) const FUNCTION: &str = "WskControlSocket";
 ///
 /// `input` and `output` are null or valid for their sizes, `returned` is null or valid for a write, and `irp` is null
 /// or an IRP of the client: until the call returns, or with an IRP until it has completed.
-pub(super) struct Control<'a> {
+pub(super) struct ControlCall<'a> {
     pub(super) object: &'a InCall<'a>,
     pub(super) category: Category,
     pub(super) code: ULONG,
@@ -44,9 +44,9 @@ pub(super) struct Control<'a> {
 }
 
 /// The result of a call: a status, and the number of bytes written.
-pub(super) type Outcome = Result<usize, NTSTATUS>;
+pub(super) type ControlResult = Result<usize, NTSTATUS>;
 
-impl Control<'_> {
+impl ControlCall<'_> {
     /// A call that needs an IRP.
     pub(super) fn take_over(&self) {
         // SAFETY: the caller passes an IRP.
@@ -76,7 +76,7 @@ impl Control<'_> {
     }
 
     /// Answers with an IRP.
-    pub(super) fn complete(&self, decide: impl FnOnce(&mut Stack) -> Outcome) -> NTSTATUS {
+    pub(super) fn complete(&self, decide: impl FnOnce(&mut Stack) -> ControlResult) -> NTSTATUS {
         self.take_over();
         let (id, irp) = (self.object.id, self.irp);
         with_stack(self.object.kernel(), irp, |stack| {
@@ -85,8 +85,8 @@ impl Control<'_> {
             }
             let result = match decide(stack) {
                 Ok(0) => SUCCESS,
-                Ok(written) => (STATUS_SUCCESS, trace::Result::Number(written)),
-                Err(status) => (status, trace::Result::Nothing),
+                Ok(written) => (STATUS_SUCCESS, trace::CallResult::Number(written)),
+                Err(status) => (status, trace::CallResult::Nothing),
             };
             let actions = stack.complete(id, irp, result);
             stack.progress_with(id, actions)
@@ -118,7 +118,7 @@ impl Control<'_> {
         Ok(unsafe { self.input.0.cast::<T>().read_unaligned() })
     }
 
-    pub(super) fn write<T: Copy>(&self, value: T) -> Outcome {
+    pub(super) fn write<T: Copy>(&self, value: T) -> ControlResult {
         if self.output.1 < size_of::<T>() || self.output.0.is_null() {
             return Err(STATUS_BUFFER_TOO_SMALL);
         }
@@ -133,7 +133,7 @@ impl Control<'_> {
     }
 
     /// Writes bytes that fit into the [output buffer](Self::room).
-    pub(super) fn write_bytes(&self, bytes: &[u8]) -> Outcome {
+    pub(super) fn write_bytes(&self, bytes: &[u8]) -> ControlResult {
         if self.room() < bytes.len() {
             return Err(STATUS_BUFFER_TOO_SMALL);
         }

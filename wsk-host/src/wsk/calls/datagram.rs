@@ -91,7 +91,7 @@ unsafe fn send_messages_to(
 ) -> NTSTATUS {
     let kernel = object.kernel();
     let refuse = |status| {
-        let result = (status, trace::Result::Nothing);
+        let result = (status, trace::CallResult::Nothing);
         with_stack(kernel, irp, |stack| stack.complete(object.id, irp, result))
     };
     // SAFETY: the caller passes control data, or none.

@@ -19,7 +19,7 @@ use super::{require_no_flags, take_over_for, with_stack};
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::action::InspectKey;
 use crate::wsk::address;
-use crate::wsk::callback_table::Callbacks;
+use crate::wsk::callback_table::CallbackTable;
 use crate::wsk::category::Category;
 use crate::wsk::object::begin;
 use crate::wsk::requests::{AcceptRoom, RequestKind};
@@ -42,7 +42,7 @@ pub(in crate::wsk) unsafe extern "C" fn accept<const C: Category>(
         address::require_room(object.kernel(), irp, to, object.family, "WskAccept");
     }
     let context = context.expose_provenance();
-    let callbacks = Callbacks { context, connection: dispatch, ..Callbacks::NONE };
+    let callbacks = CallbackTable { context, connection: dispatch, ..CallbackTable::NONE };
     require_resident(object.kernel(), &callbacks, "WskAccept");
     let kind = RequestKind::Accept(AcceptRoom { local, remote, context, dispatch });
     with_stack(object.kernel(), irp, |stack| stack.request(object.id, irp, kind))

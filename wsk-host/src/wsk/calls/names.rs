@@ -31,7 +31,7 @@ use crate::kernel::ke::irql::current_irql;
 use crate::kernel::rtl::address::{parse_scoped_v6, scoped_text_v6};
 use crate::kernel::trace::{self, TraceEvent};
 use crate::verifier::{Origin, Rule, rule_violation};
-use crate::wsk::action::{Action, Actions, Completion};
+use crate::wsk::action::{Action, Actions, IrpCompletion};
 use crate::wsk::address;
 use crate::wsk::client::{Client, captured};
 use crate::wsk::config::Network;
@@ -279,7 +279,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
             not_found(kernel)
         } else {
             let name = query.node.filter(|_| query.flags & (AI_CANONNAME | AI_FQDN) != 0);
-            let list = AddressList::make(&results, name.as_deref());
+            let list = AddressEntry::make(&results, name.as_deref());
             giver.list_given(list.addr(), Origin::here(FUNCTION));
             // SAFETY: the caller's memory has room for a pointer until the IRP is completed.
             unsafe { later.1.write(list) };
@@ -312,14 +312,14 @@ unsafe fn wait_to_be_cancelled(client: &Arc<Client>, irp: PIRP) -> NTSTATUS {
     with_stack(&client.kernel, irp, |stack| stack.request(socket, irp, RequestKind::Stalled))
 }
 
-fn completion(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> Completion {
+fn completion(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> IrpCompletion {
     // The result is the status once more (INV-19), but for a host that was not found.
     let number = match status {
         STATUS_NOT_FOUND => 0,
         status => u32::from_ne_bytes(status.to_ne_bytes()) as usize,
     };
-    let result = trace::Result::Number(number);
-    Completion::of_client(Arc::clone(client), irp, status, result)
+    let result = trace::CallResult::Number(number);
+    IrpCompletion::of_client(Arc::clone(client), irp, status, result)
 }
 
 /// Runs a look-up that may block outside of the kernel, in a thread that may block, and completes the IRP.
@@ -357,13 +357,13 @@ fn in_background(
 
 /// An entry and the memory that it points to.
 #[repr(C)]
-struct AddressList {
+struct AddressEntry {
     entry: ADDRINFOEXW,
     address: SOCKADDR_STORAGE,
     name: Vec<u16>,
 }
 
-impl AddressList {
+impl AddressEntry {
     /// A list, which `free` ends.
     fn make(results: &[(SocketAddr, USHORT, ULONG)], name: Option<&str>) -> PADDRINFOEXW {
         let mut next: PADDRINFOEXW = ptr::null_mut();
@@ -426,7 +426,7 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
         return;
     }
     // SAFETY: it was given to the client, which gives it back.
-    unsafe { AddressList::free(list) };
+    unsafe { AddressEntry::free(list) };
 }
 
 /// The client's string that receives a name.
@@ -435,9 +435,9 @@ pub(in crate::wsk) unsafe extern "C" fn free_address_info(
 ///
 /// The pointer is null, or to a counted string with a buffer of its maximum length, valid until the request has
 /// completed.
-struct Room(PUNICODE_STRING);
+struct NameBuffer(PUNICODE_STRING);
 
-impl Room {
+impl NameBuffer {
     /// Writes a name and a NUL. Returns false if they do not fit.
     ///
     /// # Safety
@@ -511,7 +511,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     let Some(address) = address else {
         return complete(&client, irp, STATUS_INVALID_PARAMETER);
     };
-    let later = Later(irp, (Room(node), Room(service_name)));
+    let later = Later(irp, (NameBuffer(node), NameBuffer(service_name)));
     in_background(&client, irp, move |kernel| {
         let later = later;
         let Later(_, (node, service_name)) = later;

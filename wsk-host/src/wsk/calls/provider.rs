@@ -32,9 +32,9 @@ use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::residency::require_nonpaged;
 use crate::kernel::trace::{self, TraceEvent};
 use crate::verifier::{Rule, rule_violation};
-use crate::wsk::action::{Action, Completion};
+use crate::wsk::action::{Action, IrpCompletion};
 use crate::wsk::address;
-use crate::wsk::callback_table::Callbacks;
+use crate::wsk::callback_table::CallbackTable;
 use crate::wsk::category::{self, BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::{Client, VERSION, captured, is_wsk};
 use crate::wsk::descriptors::SocketDescriptor;
@@ -58,7 +58,7 @@ unsafe fn client(client: PWSK_CLIENT, level: u8, function: &'static str) -> Arc<
 }
 
 /// Stops a client that has its context or its table where it does not stay.
-pub(super) fn require_resident(kernel: &Kernel, callbacks: &Callbacks, function: &str) {
+pub(super) fn require_resident(kernel: &Kernel, callbacks: &CallbackTable, function: &str) {
     for (kind, address) in callbacks.parts() {
         require_nonpaged(kernel, Rule::CONTEXT_NONPAGED, address, 1, kind, function);
     }
@@ -67,8 +67,8 @@ pub(super) fn require_resident(kernel: &Kernel, callbacks: &Callbacks, function:
 /// Ends the request for a socket that there will not be.
 fn refuse(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     client.request_begun();
-    let nothing = trace::Result::Nothing;
-    let completed = Completion::of_client(Arc::clone(client), irp, status, nothing);
+    let nothing = trace::CallResult::Nothing;
+    let completed = IrpCompletion::of_client(Arc::clone(client), irp, status, nothing);
     complete(&client.kernel, irp, completed)
 }
 
@@ -126,7 +126,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     }
     // A basic socket has no use for a context.
     let context = if category == BASIC { 0 } else { context.expose_provenance() };
-    let mut callbacks = Callbacks { context, ..Callbacks::NONE };
+    let mut callbacks = CallbackTable { context, ..CallbackTable::NONE };
     match category {
         LISTEN => callbacks.listen = dispatch.cast(),
         DATAGRAM => callbacks.datagram = dispatch.cast(),
@@ -203,8 +203,11 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
     let (Some(local), Some(remote)) = (local, remote) else {
         return refuse(STATUS_INVALID_PARAMETER);
     };
-    let callbacks =
-        Callbacks { context: context.expose_provenance(), connection: dispatch, ..Callbacks::NONE };
+    let callbacks = CallbackTable {
+        context: context.expose_provenance(),
+        connection: dispatch,
+        ..CallbackTable::NONE
+    };
     require_resident(&kernel, &callbacks, FUNCTION);
     client.descriptors.use_cached(&kernel, irp, security, FUNCTION);
     let mut new = Socket::new(Arc::clone(&client), CONNECTION, family, SOCK_STREAM, callbacks);
@@ -226,7 +229,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
             stack.request(id, irp, RequestKind::Connect { bytes: None, sent: 0, creates: true })
         }
         Err(status) => {
-            let completed = Completion::of_no_socket(irp, status, trace::Result::Nothing);
+            let completed = IrpCompletion::of_no_socket(irp, status, trace::CallResult::Nothing);
             let mut actions = vec![Action::Complete(completed)];
             stack.discard(id, &mut actions);
             actions

@@ -12,7 +12,7 @@ use wsk_sys::{IoMarkIrpPending, NTSTATUS, PIRP, STATUS_PENDING, STATUS_SUCCESS};
 use crate::kernel::Kernel;
 use crate::kernel::config::Timing;
 use crate::kernel::trace::TraceEvent;
-use crate::wsk::action::{Action, Actions, Completion};
+use crate::wsk::action::{Action, Actions, IrpCompletion};
 use crate::wsk::config::CallStatus;
 use crate::wsk::execute::{execute, execute_call};
 
@@ -70,7 +70,7 @@ impl Returned {
 }
 
 /// Completes an IRP that the call has taken over, and returns the result of the call.
-pub(super) fn complete(kernel: &Kernel, irp: PIRP, completion: Completion) -> NTSTATUS {
+pub(super) fn complete(kernel: &Kernel, irp: PIRP, completion: IrpCompletion) -> NTSTATUS {
     let actions = vec![Action::Complete(completion)];
     Returned::decide(kernel, irp, &actions).execute(kernel, actions)
 }

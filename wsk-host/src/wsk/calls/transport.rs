@@ -6,25 +6,25 @@ use wsk_sys::{
     STATUS_INVALID_DEVICE_STATE, TCP_KEEPALIVE, TCP_KEEPINTVL, ULONG, tcp_keepalive,
 };
 
-use super::control_call::{Control, FUNCTION};
+use super::control_call::{ControlCall, FUNCTION};
 use crate::kernel::ke::irql::require_at_most;
 use crate::wsk::options::{Setting, Value};
-use crate::wsk::socket::SocketState;
+use crate::wsk::socket::SocketPhase;
 
 /// `SIO_QUERY_RSS_SCALABILITY_INFO`: a host has no adapters that would scale.
-pub(super) fn receive_side_scaling(control: &Control<'_>) -> NTSTATUS {
+pub(super) fn receive_side_scaling(control: &ControlCall<'_>) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     control.complete(|_| control.write(RSS_SCALABILITY_INFO { RssEnabled: FALSE }))
 }
 
 /// `SIO_KEEPALIVE_VALS`: three options at once, whose times are seconds here.
-pub(super) fn keep_alive(control: &Control<'_>) -> NTSTATUS {
+pub(super) fn keep_alive(control: &ControlCall<'_>) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     let id = control.object.id;
     control.complete(|stack| {
         let values: tcp_keepalive = control.input()?;
         let socket = stack.sockets.get_mut(&id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-        if socket.state != SocketState::Connected {
+        if socket.state != SocketPhase::Connected {
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         let number =

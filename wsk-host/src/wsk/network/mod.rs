@@ -35,25 +35,25 @@ pub(super) enum EndpointKind {
         conditional: bool,
     },
     Stream,
-    Datagram,
+    IncomingDatagram,
 }
 
 impl EndpointKind {
     pub(super) fn is_datagram(self) -> bool {
-        self == Self::Datagram
+        self == Self::IncomingDatagram
     }
 }
 
 /// An incoming connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Incoming {
+pub(super) struct IncomingConnection {
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
 }
 
 /// An incoming datagram, or a coalesced sequence of datagrams.
 #[derive(Clone, Debug)]
-pub(super) struct Datagram {
+pub(super) struct IncomingDatagram {
     pub(super) bytes: Vec<u8>,
     pub(super) from: SocketAddr,
     /// Its destination, if that is known.
@@ -99,7 +99,7 @@ pub(super) struct Outgoing<'a> {
 
 /// The data that can be read from a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Readable {
+pub(super) enum ReadableData {
     Bytes,
     End,
 }
@@ -116,7 +116,7 @@ pub(super) trait NetworkBackend: Send {
     fn listen(&mut self, id: u64) -> Result<(), NTSTATUS>;
 
     /// The next connection, which gets a number.
-    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>>;
+    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<IncomingConnection, NTSTATUS>>;
 
     /// Establishes a connection that a conditional listener has accepted. Returns false if it was aborted.
     fn establish(&mut self, id: u64) -> bool;
@@ -134,7 +134,7 @@ pub(super) trait NetworkBackend: Send {
     fn finish(&mut self, id: u64) -> Result<(), NTSTATUS>;
 
     /// Whether something can be received.
-    fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>>;
+    fn readable(&mut self, id: u64) -> Poll<Result<ReadableData, NTSTATUS>>;
 
     /// The number of bytes that can be received.
     fn backlog(&mut self, id: u64) -> usize;
@@ -144,7 +144,7 @@ pub(super) trait NetworkBackend: Send {
 
     fn send_to(&mut self, id: u64, datagram: &Outgoing<'_>) -> Poll<Result<(), NTSTATUS>>;
 
-    fn receive_from(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>>;
+    fn receive_from(&mut self, id: u64) -> Poll<Result<IncomingDatagram, NTSTATUS>>;
 
     /// Asks for a [`Stack::progress`](super::stack::Stack) when something can be read or written.
     fn watch(&mut self, id: u64, read: bool, write: bool);

@@ -9,7 +9,9 @@ use std::task::Poll;
 use rustc_hash::FxHashMap;
 use wsk_sys::{NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE};
 
-use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
+use super::{
+    Binding, IncomingConnection, IncomingDatagram, NetworkBackend, Outgoing, ReadableData,
+};
 use crate::kernel::schedule::Ticks;
 use crate::wsk::options::Setting;
 
@@ -54,7 +56,7 @@ impl NetworkBackend for Null {
         Ok(())
     }
 
-    fn accept(&mut self, _id: u64, _number: u64) -> Poll<Result<Incoming, NTSTATUS>> {
+    fn accept(&mut self, _id: u64, _number: u64) -> Poll<Result<IncomingConnection, NTSTATUS>> {
         Poll::Pending
     }
 
@@ -84,10 +86,10 @@ impl NetworkBackend for Null {
         Ok(())
     }
 
-    fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>> {
+    fn readable(&mut self, id: u64) -> Poll<Result<ReadableData, NTSTATUS>> {
         match self.connection(id) {
-            Ok(endpoint) if endpoint.backlog > 0 => Poll::Ready(Ok(Readable::Bytes)),
-            Ok(endpoint) if endpoint.has_ended => Poll::Ready(Ok(Readable::End)),
+            Ok(endpoint) if endpoint.backlog > 0 => Poll::Ready(Ok(ReadableData::Bytes)),
+            Ok(endpoint) if endpoint.has_ended => Poll::Ready(Ok(ReadableData::End)),
             Ok(_) => Poll::Pending,
             Err(status) => Poll::Ready(Err(status)),
         }
@@ -113,7 +115,7 @@ impl NetworkBackend for Null {
         Poll::Ready(Ok(()))
     }
 
-    fn receive_from(&mut self, _id: u64) -> Poll<Result<Datagram, NTSTATUS>> {
+    fn receive_from(&mut self, _id: u64) -> Poll<Result<IncomingDatagram, NTSTATUS>> {
         Poll::Pending
     }
 

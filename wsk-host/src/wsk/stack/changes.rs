@@ -7,7 +7,7 @@ use wsk_sys::AF_INET;
 
 use super::Stack;
 use crate::wsk::action::Actions;
-use crate::wsk::callback_table::Callbacks;
+use crate::wsk::callback_table::CallbackTable;
 use crate::wsk::category::BASIC;
 use crate::wsk::client::Client;
 use crate::wsk::requests::RequestKind;
@@ -20,7 +20,7 @@ impl Stack {
         if known != 0 {
             return known;
         }
-        let id = self.add(Socket::new(Arc::clone(client), BASIC, AF_INET, 0, Callbacks::NONE));
+        let id = self.add(Socket::new(Arc::clone(client), BASIC, AF_INET, 0, CallbackTable::NONE));
         client.changes.store(id, Ordering::SeqCst);
         client.request_begun();
         id

@@ -22,11 +22,11 @@ use crate::kernel::trace;
 use crate::wsk::action::{Actions, Callback};
 use crate::wsk::address;
 use crate::wsk::control_data::{SendControl, flags};
-use crate::wsk::network::{Datagram, Outgoing};
+use crate::wsk::network::{IncomingDatagram, Outgoing};
 use crate::wsk::options::OptionValues;
 use crate::wsk::reach::require_reachable;
 use crate::wsk::requests::{PendingRequest, RequestKind};
-use crate::wsk::socket::{Socket, SocketState};
+use crate::wsk::socket::{Socket, SocketPhase};
 
 /// Datagrams in one indication, at most.
 const INDICATED: usize = 4;
@@ -78,7 +78,7 @@ impl Stack {
     pub(in crate::wsk) fn indicated_datagrams(
         &mut self,
         id: u64,
-        refused: Vec<Datagram>,
+        refused: Vec<IncomingDatagram>,
         actions: &mut Actions,
     ) {
         if let Some(socket) = self.sockets.get_mut(&id) {
@@ -99,7 +99,7 @@ impl Stack {
 
 impl Socket {
     pub(super) fn send_datagrams(&mut self, services: &mut Services, actions: &mut Actions) {
-        while self.state == SocketState::Bound {
+        while self.state == SocketPhase::Bound {
             let Some(RequestKind::SendTo { messages, to, control, sent }) =
                 self.requests.first(RequestKind::is_send_to)
             else {
@@ -114,7 +114,7 @@ impl Socket {
                 require_reachable(*to, only_v6).and_then(|()| require_source(services, control))
             };
             let result = if let Err(status) = refused {
-                (status, trace::Result::Nothing)
+                (status, trace::CallResult::Nothing)
             } else if let Some(message) = messages.front() {
                 let bytes = message.gather();
                 let datagram = outgoing(&bytes, *to, control, &self.options);
@@ -124,11 +124,11 @@ impl Socket {
                         messages.pop_front();
                         continue;
                     }
-                    Poll::Ready(Err(status)) => (status, trace::Result::Nothing),
+                    Poll::Ready(Err(status)) => (status, trace::CallResult::Nothing),
                     Poll::Pending => return,
                 }
             } else {
-                (STATUS_SUCCESS, trace::Result::Number(*sent))
+                (STATUS_SUCCESS, trace::CallResult::Number(*sent))
             };
             if !self.requests.end_first(self.id, RequestKind::is_send_to, result, actions) {
                 return;
@@ -137,7 +137,7 @@ impl Socket {
     }
 
     /// The next datagram: those that were refused come first.
-    fn next_datagram(&mut self, services: &mut Services) -> Option<Datagram> {
+    fn next_datagram(&mut self, services: &mut Services) -> Option<IncomingDatagram> {
         if let Some(datagram) = self.datagrams.rest.pop_front() {
             return Some(datagram);
         }
@@ -159,7 +159,7 @@ impl Socket {
     pub(super) fn receive_datagrams(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
             let races = services.sometimes(8);
-            if self.state != SocketState::Bound || self.is_indicating {
+            if self.state != SocketPhase::Bound || self.is_indicating {
                 return;
             }
             let waits = self.requests.first(RequestKind::is_receive_from).is_some();
@@ -189,7 +189,7 @@ impl Socket {
     /// so, and no flag does.
     fn deliver_datagram(
         &mut self,
-        datagram: Datagram,
+        datagram: IncomingDatagram,
         by_status: bool,
         actions: &mut Actions,
     ) -> bool {
@@ -214,7 +214,7 @@ impl Socket {
                 control.write(&datagram, (&self.options, windows), is_truncated && !by_status);
             }
         }
-        let result = trace::Result::Number(written);
+        let result = trace::CallResult::Number(written);
         let status = if by_status { STATUS_BUFFER_OVERFLOW } else { STATUS_SUCCESS };
         actions.push(self.requests.completion(self.id, irp, status, result));
         true
@@ -228,7 +228,7 @@ impl Socket {
                 break;
             };
             // The flags are one for all of an indication.
-            let differs = |first: &Datagram| flags(first) != flags(&datagram);
+            let differs = |first: &IncomingDatagram| flags(first) != flags(&datagram);
             if datagrams.first().is_some_and(differs) {
                 self.datagrams.rest.push_front(datagram);
                 break;

@@ -15,11 +15,11 @@ use wsk_sys::{
 use super::Stack;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
-use crate::wsk::action::{Action, Actions, Call, Callback, Irp};
+use crate::wsk::action::{Action, Actions, Callback, CallbackCall, Irp};
 use crate::wsk::callback_table::{each, require_functions};
 use crate::wsk::category::{self, CONNECTION, CONNECTION_EVENTS, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::object::origin;
-use crate::wsk::socket::{Socket, SocketState};
+use crate::wsk::socket::{Socket, SocketPhase};
 
 impl Stack {
     /// A callback has returned.
@@ -59,7 +59,7 @@ impl Socket {
         let disables = mask & WSK_EVENT_DISABLE != 0;
         let events = mask & !WSK_EVENT_DISABLE;
         let role = match (self.category, self.state) {
-            (STREAM, SocketState::Listening) => LISTEN,
+            (STREAM, SocketPhase::Listening) => LISTEN,
             (STREAM, _) => CONNECTION,
             (category, _) => category,
         };
@@ -78,9 +78,9 @@ impl Socket {
             return self.disable(events, irp);
         }
         let is_ready = match role {
-            LISTEN => self.state == SocketState::Listening,
-            DATAGRAM => self.state == SocketState::Bound,
-            _ => self.state == SocketState::Connected,
+            LISTEN => self.state == SocketPhase::Listening,
+            DATAGRAM => self.state == SocketPhase::Bound,
+            _ => self.state == SocketPhase::Connected,
         };
         if !is_ready {
             return Err(STATUS_INVALID_DEVICE_STATE);
@@ -133,7 +133,7 @@ impl Socket {
     pub(super) fn call(&mut self, event: ULONG, callback: Callback, actions: &mut Actions) {
         *self.events.running.entry(event).or_default() += 1;
         self.requests.undelivered += 1;
-        let call = Call { socket: self.id, event, callback };
+        let call = CallbackCall { socket: self.id, event, callback };
         actions.push(Action::Call(Box::new(call)));
     }
 
@@ -145,7 +145,7 @@ impl Socket {
         if !self.events.is_running(event) {
             for (disabled, Irp(irp)) in std::mem::take(&mut self.events.disabling) {
                 if disabled == event {
-                    let nothing = trace::Result::Nothing;
+                    let nothing = trace::CallResult::Nothing;
                     let completion =
                         self.requests.completion(self.id, irp, STATUS_SUCCESS, nothing);
                     actions.push(completion);

@@ -19,14 +19,14 @@ use wsk_sys::{
 use super::{Services, Stack};
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
-use crate::wsk::action::{Actions, Arrival, Callback, InspectKey, Stage};
+use crate::wsk::action::{Actions, Arrival, ArrivalStage, Callback, InspectKey};
 use crate::wsk::address;
-use crate::wsk::callback_table::{Callbacks, require_functions};
+use crate::wsk::callback_table::{CallbackTable, require_functions};
 use crate::wsk::category::{CONNECTION, CONNECTION_EVENTS, LISTEN, STREAM};
-use crate::wsk::network::Readable;
+use crate::wsk::network::ReadableData;
 use crate::wsk::object::{SocketObject, origin};
 use crate::wsk::requests::{PendingRequest, RequestKind, SUCCESS};
-use crate::wsk::socket::{Socket, SocketState};
+use crate::wsk::socket::{Socket, SocketPhase};
 
 impl Stack {
     /// Makes a stream socket listen, which it does until it is closed ([INV-40](crate::rules#inv-40)).
@@ -38,16 +38,16 @@ impl Stack {
             return Vec::new();
         };
         let result = match socket.state {
-            SocketState::Bound => self.services.network.listen(id),
+            SocketPhase::Bound => self.services.network.listen(id),
             _ => Err(STATUS_INVALID_DEVICE_STATE),
         };
         if result.is_ok() {
-            socket.state = SocketState::Listening;
+            socket.state = SocketPhase::Listening;
             let events = socket.events.fixed & WSK_EVENT_ACCEPT;
             require_functions(&socket.callbacks, events, "WskListen");
             socket.events.enabled |= events;
         }
-        let result = (result.err().unwrap_or(STATUS_SUCCESS), trace::Result::Nothing);
+        let result = (result.err().unwrap_or(STATUS_SUCCESS), trace::CallResult::Nothing);
         let mut actions = Vec::new();
         socket.complete(&mut self.services, irp, result, &mut actions);
         self.progress_with(id, actions)
@@ -61,7 +61,7 @@ impl Stack {
         call: &'static str,
     ) -> Option<&mut Socket> {
         let listener = self.sockets.get(&listener)?;
-        let mut socket = listener.accepted(&mut self.services, arrival, Callbacks::NONE, call);
+        let mut socket = listener.accepted(&mut self.services, arrival, CallbackTable::NONE, call);
         socket.events.fixed |= listener.events.fixed & CONNECTION_EVENTS;
         self.sockets.insert(arrival.id, Box::new(socket));
         self.sockets.get_mut(&arrival.id).map(|socket| &mut **socket)
@@ -103,7 +103,7 @@ impl Stack {
         };
         let mut actions = Vec::new();
         if !socket.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT) {
-            let result = (STATUS_NOT_SUPPORTED, trace::Result::Nothing);
+            let result = (STATUS_NOT_SUPPORTED, trace::CallResult::Nothing);
             socket.complete(&mut self.services, irp, result, &mut actions);
             return actions;
         }
@@ -115,7 +115,7 @@ impl Stack {
                 &found,
                 origin(socket.object).as_ref(),
             );
-            let result = (STATUS_INVALID_PARAMETER, trace::Result::Nothing);
+            let result = (STATUS_INVALID_PARAMETER, trace::CallResult::Nothing);
             socket.complete(&mut self.services, irp, result, &mut actions);
             return actions;
         }
@@ -125,7 +125,8 @@ impl Stack {
             return actions;
         }
         let is_pended = |arrival: &Arrival| {
-            arrival.key == Some(key) && matches!(arrival.stage, Stage::Pended | Stage::Inspected)
+            arrival.key == Some(key)
+                && matches!(arrival.stage, ArrivalStage::Pended | ArrivalStage::Inspected)
         };
         if !socket.arrivals.iter().any(is_pended) {
             rule_violation(
@@ -147,7 +148,7 @@ impl Stack {
 
     pub(in crate::wsk) fn remote(&self, id: u64) -> Option<SocketAddr> {
         let socket = self.sockets.get(&id)?;
-        matches!(socket.state, SocketState::Connected)
+        matches!(socket.state, SocketPhase::Connected)
             .then(|| self.services.network.remote(id))
             .flatten()
     }
@@ -156,7 +157,7 @@ impl Stack {
 impl Socket {
     /// Accepts the connections that a listener's network has, and delivers those that are established.
     pub(super) fn accept_connections(&mut self, services: &mut Services, actions: &mut Actions) {
-        if self.state != SocketState::Listening || self.closing.is_some() {
+        if self.state != SocketPhase::Listening || self.closing.is_some() {
             return;
         }
         self.abort_lost(services, actions);
@@ -170,11 +171,11 @@ impl Socket {
 
     /// Aborts the pended connections that are lost.
     fn abort_lost(&mut self, services: &mut Services, actions: &mut Actions) {
-        let pended = self.arrivals.iter().filter(|arrival| arrival.stage == Stage::Pended);
+        let pended = self.arrivals.iter().filter(|arrival| arrival.stage == ArrivalStage::Pended);
         let pended: Vec<u64> = pended.map(|arrival| arrival.id).collect();
         for arrival in pended {
             let readable = services.network.readable(arrival);
-            if matches!(readable, Poll::Ready(Err(_) | Ok(Readable::End))) {
+            if matches!(readable, Poll::Ready(Err(_) | Ok(ReadableData::End))) {
                 self.abort_arrival(services, arrival, actions);
             } else {
                 services.network.watch(arrival, true, false);
@@ -200,7 +201,7 @@ impl Socket {
     fn deliver_connections(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
             let races = services.sometimes(8);
-            let is_ready = |arrival: &Arrival| arrival.stage == Stage::Established;
+            let is_ready = |arrival: &Arrival| arrival.stage == ArrivalStage::Established;
             let Some(place) = self.arrivals.iter().position(is_ready) else {
                 return;
             };
@@ -224,12 +225,15 @@ impl Socket {
             unsafe { address::write(room.local, local) };
             // SAFETY: the caller's memory has room for the address until the IRP is completed.
             unsafe { address::write(room.remote, remote) };
-            let callbacks =
-                Callbacks { context: room.context, connection: room.dispatch, ..Callbacks::NONE };
+            let callbacks = CallbackTable {
+                context: room.context,
+                connection: room.dispatch,
+                ..CallbackTable::NONE
+            };
             let fixed = self.client.static_events() & CONNECTION_EVENTS;
             require_functions(&callbacks, fixed, "WskAccept");
             let mut accepted = self.accepted(services, &arrival, callbacks, "WskAccept");
-            let result = trace::Result::Socket(arrival.id);
+            let result = trace::CallResult::Socket(arrival.id);
             actions.push(self.requests.completion(self.id, irp, STATUS_SUCCESS, result));
             accepted.enable_fixed(actions);
             services.accepted.push(accepted);
@@ -241,7 +245,7 @@ impl Socket {
         &self,
         services: &mut Services,
         arrival: &Arrival,
-        callbacks: Callbacks,
+        callbacks: CallbackTable,
         call: &'static str,
     ) -> Self {
         services.listeners.remove(&arrival.id);
@@ -250,7 +254,7 @@ impl Socket {
         let mut socket =
             Self::new(Arc::clone(&client), CONNECTION, self.family, SOCK_STREAM, callbacks);
         socket.id = arrival.id;
-        socket.state = SocketState::Connected;
+        socket.state = SocketPhase::Connected;
         socket.options = self.options.inherited();
         socket.inspected_as = arrival.key;
         socket.object =
@@ -264,7 +268,7 @@ impl Socket {
     fn enable_fixed(&mut self, actions: &mut Actions) {
         let new = self.events.fixed & !self.events.enabled;
         self.events.enabled |= new;
-        if self.state == SocketState::Dead {
+        if self.state == SocketPhase::Dead {
             // It died while it was offered to its client.
             self.enqueue_events(new & WSK_EVENT_RECEIVE, actions);
         }
@@ -284,7 +288,7 @@ impl Socket {
             Poll::Ready(Ok(incoming)) => incoming,
             Poll::Pending => return false,
             Poll::Ready(Err(status)) => {
-                let result = (status, trace::Result::Nothing);
+                let result = (status, trace::CallResult::Nothing);
                 return self.requests.end_first(self.id, RequestKind::is_accept, result, actions);
             }
         };
@@ -292,7 +296,7 @@ impl Socket {
             services.last_inspection += 1;
             InspectKey { key: 0x1000, serial: services.last_inspection }
         });
-        let stage = if inspects { Stage::Inspected } else { Stage::Established };
+        let stage = if inspects { ArrivalStage::Inspected } else { ArrivalStage::Established };
         services.listeners.insert(number, self.id);
         self.arrivals.push_back(Arrival { id: number, incoming, stage, key });
         if let Some(key) = key {
@@ -316,7 +320,7 @@ impl Socket {
         let id = arrival.id;
         match action {
             WskInspectAccept => {
-                arrival.stage = Stage::Established;
+                arrival.stage = ArrivalStage::Established;
                 // A stream socket's connections are established before they are inspected.
                 let waits = self.category == LISTEN;
                 if waits && !services.network.establish(id) {
@@ -333,7 +337,9 @@ impl Socket {
                 self.reject(services, id);
             }
             // Unless WskInspectComplete was called first.
-            WskInspectPend if arrival.stage == Stage::Inspected => arrival.stage = Stage::Pended,
+            WskInspectPend if arrival.stage == ArrivalStage::Inspected => {
+                arrival.stage = ArrivalStage::Pended;
+            }
             WskInspectPend => {}
             WskInspectReject => self.reject(services, id),
             other => {

@@ -24,16 +24,16 @@ use wsk_sys::{
     STATUS_NOT_IMPLEMENTED, WSK_EVENT_ACCEPT, WSK_EVENT_DISCONNECT, WSK_EVENT_RECEIVE,
 };
 
-use super::action::{Action, Actions, ClosedSocket, Completion};
+use super::action::{Action, Actions, ClosedSocket, IrpCompletion};
 use super::category::{Category, DATAGRAM, LISTEN};
 use super::client::Client;
 use super::config::{self, Config};
-use super::names::Names;
-use super::network::{Binding, EndpointKind, NetworkBackend, Readable};
+use super::names::NameTable;
+use super::network::{Binding, EndpointKind, NetworkBackend, ReadableData};
 use super::object::SocketObject;
 use super::reach::require_bindable;
 use super::requests::{RequestKind, SUCCESS};
-use super::socket::{Retained, Socket, SocketState};
+use super::socket::{Retained, Socket, SocketPhase};
 use crate::kernel::config::{Timing, Windows};
 use crate::kernel::io::irp::CancelRoutine;
 use crate::kernel::random::Random;
@@ -63,7 +63,7 @@ pub(super) struct Stack {
 /// The services that all sockets of a stack share.
 pub(super) struct Services {
     pub(super) network: Box<dyn NetworkBackend>,
-    pub(super) names: Names,
+    pub(super) names: NameTable,
     pub(super) is_withdrawn: bool,
     hooks: Hooks,
     config: Config,
@@ -121,7 +121,7 @@ impl Socket {
         &mut self,
         services: &mut Services,
         irp: PIRP,
-        (status, result): (NTSTATUS, trace::Result),
+        (status, result): (NTSTATUS, trace::CallResult),
         actions: &mut Actions,
     ) {
         if services.holds() {
@@ -134,9 +134,9 @@ impl Socket {
 
     /// Completes the IRP of a request on a socket that is no longer functional. False if it is functional.
     fn refuse_if_dead(&mut self, irp: PIRP, actions: &mut Actions) -> bool {
-        let is_dead = self.state == SocketState::Dead;
+        let is_dead = self.state == SocketPhase::Dead;
         if is_dead {
-            let nothing = trace::Result::Nothing;
+            let nothing = trace::CallResult::Nothing;
             let status = STATUS_FILE_FORCED_CLOSED;
             actions.push(self.requests.completion(self.id, irp, status, nothing));
         }
@@ -145,15 +145,15 @@ impl Socket {
 
     /// Whether a request is allowed in the socket's state.
     fn takes(&self, kind: &RequestKind) -> bool {
-        let connected = self.state == SocketState::Connected;
+        let connected = self.state == SocketPhase::Connected;
         match kind {
-            RequestKind::Accept(_) => self.state == SocketState::Listening,
+            RequestKind::Accept(_) => self.state == SocketPhase::Listening,
             RequestKind::Receive { .. } | RequestKind::Drain => connected,
             RequestKind::Send { .. } | RequestKind::Disconnect { .. } => {
                 connected && !self.streams.sent_end
             }
             RequestKind::SendTo { .. } | RequestKind::ReceiveFrom { .. } => {
-                self.state == SocketState::Bound
+                self.state == SocketPhase::Bound
             }
             RequestKind::Connect { .. }
             | RequestKind::Change
@@ -180,7 +180,7 @@ impl Socket {
             let conditional = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
             EndpointKind::Listener { conditional }
         } else if self.category == DATAGRAM || self.kind == SOCK_DGRAM {
-            EndpointKind::Datagram
+            EndpointKind::IncomingDatagram
         } else {
             EndpointKind::Stream
         };
@@ -194,23 +194,23 @@ impl Socket {
         };
         services.network.bind(self.id, &binding)?;
         let is_listener = matches!(kind, EndpointKind::Listener { .. });
-        self.state = if is_listener { SocketState::Listening } else { SocketState::Bound };
+        self.state = if is_listener { SocketPhase::Listening } else { SocketPhase::Bound };
         Ok(())
     }
 
     /// Serves the requests and callbacks that can be served now. False if the socket is to be discarded.
     fn progress(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
-        if self.state == SocketState::Listening {
+        if self.state == SocketPhase::Listening {
             self.accept_connections(services, actions);
         }
-        if matches!(self.state, SocketState::Connecting | SocketState::Connected) {
+        if matches!(self.state, SocketPhase::Connecting | SocketPhase::Connected) {
             if !self.finish_connect(services, actions) {
                 return false;
             }
             self.send_waiting(services, actions);
             self.receive_waiting(services, actions);
         }
-        if self.state == SocketState::Bound {
+        if self.state == SocketPhase::Bound {
             self.send_datagrams(services, actions);
             self.receive_datagrams(services, actions);
         }
@@ -222,13 +222,13 @@ impl Socket {
     /// level-triggered poller would report it without end.
     fn watch(&mut self, services: &mut Services) {
         let (read, write) = match self.state {
-            SocketState::Listening => {
+            SocketPhase::Listening => {
                 let inspects = self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
                 let has_event = self.events.has(WSK_EVENT_ACCEPT);
                 (inspects || has_event || self.requests.serves(RequestKind::is_accept), false)
             }
-            SocketState::Connecting => (false, true),
-            SocketState::Connected => {
+            SocketPhase::Connecting => (false, true),
+            SocketPhase::Connected => {
                 let takes = self.events.has(WSK_EVENT_RECEIVE) && !self.streams.is_paused;
                 let ends = self.events.has(WSK_EVENT_DISCONNECT)
                     && self.streams.rest.is_empty()
@@ -238,7 +238,7 @@ impl Socket {
                     || self.requests.serves(RequestKind::is_connect);
                 (self.requests.serves(RequestKind::is_input) || has_event, sends)
             }
-            SocketState::Bound => {
+            SocketPhase::Bound => {
                 let read =
                     self.requests.has(RequestKind::is_receive_from) || self.events.enabled != 0;
                 (read, self.requests.has(RequestKind::is_send_to))
@@ -250,12 +250,12 @@ impl Socket {
 
     /// The socket is no longer functional ([INV-42](crate::rules#inv-42)). False if it is to be discarded.
     fn kill(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
-        if self.state == SocketState::Dead || self.closing.is_some() {
+        if self.state == SocketPhase::Dead || self.closing.is_some() {
             return true;
         }
-        let was_listening = self.state == SocketState::Listening;
+        let was_listening = self.state == SocketPhase::Listening;
         let created = self.requests.has(RequestKind::creates);
-        self.state = SocketState::Dead;
+        self.state = SocketPhase::Dead;
         self.requests.end_all(self.id, |_| true, STATUS_FILE_FORCED_CLOSED, actions);
         if created && !self.requests.has(RequestKind::creates) {
             return false;
@@ -284,7 +284,7 @@ impl Stack {
     ) -> Self {
         let services = Services {
             network,
-            names: Names::default(),
+            names: NameTable::default(),
             is_withdrawn: false,
             hooks,
             config: *config,
@@ -316,10 +316,10 @@ impl Stack {
         &mut self,
         id: u64,
         irp: PIRP,
-        (status, result): (NTSTATUS, trace::Result),
+        (status, result): (NTSTATUS, trace::CallResult),
     ) -> Actions {
         let Some(socket) = self.sockets.get_mut(&id) else {
-            return vec![Action::Complete(Completion::of_no_socket(irp, status, result))];
+            return vec![Action::Complete(IrpCompletion::of_no_socket(irp, status, result))];
         };
         let mut actions = Vec::new();
         socket.complete(&mut self.services, irp, (status, result), &mut actions);
@@ -336,7 +336,7 @@ impl Stack {
             let cancel = self.services.hooks.cancel;
             return socket.requests.wait(id, irp, RequestKind::StalledCreation, true, cancel);
         }
-        vec![socket.requests.completion(id, irp, SUCCESS.0, trace::Result::Socket(id))]
+        vec![socket.requests.completion(id, irp, SUCCESS.0, trace::CallResult::Socket(id))]
     }
 
     /// Completes a request on a socket that is no longer functional, which it may become by a fault. None if
@@ -364,7 +364,7 @@ impl Stack {
         };
         if !socket.takes(&kind) {
             let mut actions = Vec::new();
-            let result = (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing);
+            let result = (STATUS_INVALID_DEVICE_STATE, trace::CallResult::Nothing);
             socket.complete(&mut self.services, irp, result, &mut actions);
             return actions;
         }
@@ -382,7 +382,7 @@ impl Stack {
         };
         let status = socket.bind(&mut self.services, local).err().unwrap_or(SUCCESS.0);
         let mut actions = Vec::new();
-        let result = (status, trace::Result::Nothing);
+        let result = (status, trace::CallResult::Nothing);
         socket.complete(&mut self.services, irp, result, &mut actions);
         self.progress_with(id, actions)
     }
@@ -455,8 +455,8 @@ impl Stack {
             self.discard(id, &mut actions);
             return actions;
         }
-        if socket.state == SocketState::Connecting {
-            socket.state = SocketState::Dead;
+        if socket.state == SocketPhase::Connecting {
+            socket.state = SocketPhase::Dead;
             self.services.network.close(id, true);
         }
         // The requests behind it may go on.
@@ -503,7 +503,7 @@ impl Stack {
     /// The reason why closing a connection now aborts it, or none if it ends in order.
     pub(super) fn why_close_aborts(&mut self, id: u64) -> Option<&'static str> {
         let socket = self.sockets.get_mut(&id)?;
-        let is_connected = socket.state == SocketState::Connected;
+        let is_connected = socket.state == SocketPhase::Connected;
         socket.why_close_aborts(&mut self.services).filter(|_| is_connected)
     }
 
@@ -543,7 +543,7 @@ impl Socket {
     /// The reason why closing the socket now sends no end in order.
     fn why_close_aborts(&self, services: &mut Services) -> Option<&'static str> {
         // A silent socket sends nothing.
-        if self.state == SocketState::Silent {
+        if self.state == SocketPhase::Silent {
             return None;
         }
         if !self.streams.sent_end {
@@ -554,7 +554,7 @@ impl Socket {
         }
         // The peer's end counts when it has arrived, received or not.
         let has_end = self.streams.received_end
-            || services.network.readable(self.id) == Poll::Ready(Ok(Readable::End));
+            || services.network.readable(self.id) == Poll::Ready(Ok(ReadableData::End));
         (!has_end).then_some(
             "the end of the peer's data has not arrived, or data before it was not received",
         )

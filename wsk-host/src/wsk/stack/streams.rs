@@ -23,10 +23,10 @@ use crate::wsk::action::{Actions, Callback};
 use crate::wsk::buffer::Bytes;
 use crate::wsk::callback_table::require_functions;
 use crate::wsk::category;
-use crate::wsk::network::Readable;
+use crate::wsk::network::ReadableData;
 use crate::wsk::reach::require_reachable;
 use crate::wsk::requests::{RequestKind, SUCCESS};
-use crate::wsk::socket::{Socket, SocketState, StreamState};
+use crate::wsk::socket::{Socket, SocketPhase, StreamState};
 
 /// The most that is indicated at once.
 const INDICATED: usize = 64 << 10;
@@ -35,7 +35,7 @@ const INDICATED: usize = 64 << 10;
 const LARGEST_BACKLOG: usize = 1 << 20;
 
 /// The received data, or the fact that none has arrived yet.
-type Received = Poll<Result<usize, NTSTATUS>>;
+type ReceivePoll = Poll<Result<usize, NTSTATUS>>;
 
 impl Stack {
     pub(in crate::wsk) fn connect(
@@ -53,7 +53,7 @@ impl Stack {
         };
         if let Err(status) = socket.begin_connect(&mut self.services, remote) {
             let mut actions = Vec::new();
-            let result = (status, trace::Result::Nothing);
+            let result = (status, trace::CallResult::Nothing);
             socket.complete(&mut self.services, irp, result, &mut actions);
             return actions;
         }
@@ -81,14 +81,14 @@ impl Stack {
             return Vec::new();
         };
         let mut actions = Vec::new();
-        if socket.state != SocketState::Connected {
-            let result = (STATUS_INVALID_DEVICE_STATE, trace::Result::Nothing);
+        if socket.state != SocketPhase::Connected {
+            let result = (STATUS_INVALID_DEVICE_STATE, trace::CallResult::Nothing);
             socket.complete(&mut self.services, irp, result, &mut actions);
             return actions;
         }
         let ends = |kind: &RequestKind| kind.is_output() || kind.is_input();
         socket.requests.end_all(id, ends, STATUS_LOCAL_DISCONNECT, &mut actions);
-        socket.state = SocketState::Aborted;
+        socket.state = SocketPhase::Aborted;
         socket.streams.rest.clear();
         self.services.network.close(id, true);
         socket.complete(&mut self.services, irp, SUCCESS, &mut actions);
@@ -126,15 +126,15 @@ impl Socket {
         remote: SocketAddr,
     ) -> Result<(), NTSTATUS> {
         match self.state {
-            SocketState::Bound => {}
-            SocketState::Connecting | SocketState::Connected => {
+            SocketPhase::Bound => {}
+            SocketPhase::Connecting | SocketPhase::Connected => {
                 return Err(STATUS_CONNECTION_ACTIVE);
             }
             _ => return Err(STATUS_INVALID_DEVICE_STATE),
         }
         require_reachable(remote, self.options.wants(IPPROTO_IPV6, IPV6_V6ONLY))?;
         services.network.connect(self.id, remote)?;
-        self.state = SocketState::Connecting;
+        self.state = SocketPhase::Connecting;
         Ok(())
     }
 
@@ -145,10 +145,10 @@ impl Socket {
         services: &mut Services,
         actions: &mut Actions,
     ) -> bool {
-        if self.state == SocketState::Connecting {
+        if self.state == SocketPhase::Connecting {
             match services.network.connected(self.id) {
                 Poll::Pending => return true,
-                Poll::Ready(Ok(())) => self.state = SocketState::Connected,
+                Poll::Ready(Ok(())) => self.state = SocketPhase::Connected,
                 Poll::Ready(Err(status)) => return self.fail_connect(status, actions),
             }
             // Static callbacks may begin as soon as there is a connection (INV-53).
@@ -156,7 +156,7 @@ impl Socket {
             require_functions(&self.callbacks, events, "WskConnect");
             self.events.enabled |= events;
         }
-        if self.state != SocketState::Connected {
+        if self.state != SocketPhase::Connected {
             return true;
         }
         // A held request keeps its bytes, too.
@@ -176,27 +176,27 @@ impl Socket {
                 }
             }
         }
-        let created = (STATUS_SUCCESS, trace::Result::Socket(self.id));
+        let created = (STATUS_SUCCESS, trace::CallResult::Socket(self.id));
         let result = if creates { created } else { SUCCESS };
         self.requests.end_first(self.id, RequestKind::is_connect, result, actions);
         true
     }
 
     fn fail_connect(&mut self, status: NTSTATUS, actions: &mut Actions) -> bool {
-        self.state = SocketState::Bound;
+        self.state = SocketPhase::Bound;
         let Some(RequestKind::Connect { creates, .. }) =
             self.requests.first(RequestKind::is_connect)
         else {
             return true;
         };
         let creates = *creates;
-        let result = (status, trace::Result::Nothing);
+        let result = (status, trace::CallResult::Nothing);
         let has_ended = self.requests.end_first(self.id, RequestKind::is_connect, result, actions);
         !(has_ended && creates)
     }
 
     pub(super) fn send_waiting(&mut self, services: &mut Services, actions: &mut Actions) {
-        while self.state == SocketState::Connected {
+        while self.state == SocketPhase::Connected {
             let (bytes, sent, ends) = match self.requests.first_output() {
                 Some(RequestKind::Send { bytes, sent }) => (Some(bytes), sent, false),
                 Some(RequestKind::Disconnect { bytes, sent }) => (bytes.as_mut(), sent, true),
@@ -210,17 +210,17 @@ impl Socket {
                             *sent += count;
                             continue;
                         }
-                        Poll::Ready(Err(status)) => (status, trace::Result::Nothing),
+                        Poll::Ready(Err(status)) => (status, trace::CallResult::Nothing),
                         Poll::Pending => return,
                     }
                 }
-                _ if !ends => (STATUS_SUCCESS, trace::Result::Number(length)),
+                _ if !ends => (STATUS_SUCCESS, trace::CallResult::Number(length)),
                 _ => match services.network.finish(self.id) {
                     Ok(()) => {
                         self.streams.sent_end = true;
                         SUCCESS
                     }
-                    Err(status) => (status, trace::Result::Nothing),
+                    Err(status) => (status, trace::CallResult::Nothing),
                 },
             };
             if !self.requests.end_first(self.id, RequestKind::is_output, result, actions) {
@@ -245,14 +245,14 @@ impl Socket {
         }
     }
 
-    fn receiver<'a>(&'a mut self, services: &'a mut Services) -> Receiver<'a> {
-        Receiver { id: self.id, streams: &mut self.streams, services }
+    fn receiver<'a>(&'a mut self, services: &'a mut Services) -> ReceiveDirection<'a> {
+        ReceiveDirection { id: self.id, streams: &mut self.streams, services }
     }
 
     pub(super) fn receive_waiting(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
             // Data that a callback does not accept comes before data that is received later.
-            if self.state != SocketState::Connected || self.is_indicating {
+            if self.state != SocketPhase::Connected || self.is_indicating {
                 return;
             }
             let may_race = self.requests.has(RequestKind::is_input);
@@ -279,7 +279,7 @@ impl Socket {
     /// Serves the first request. False if it has to wait.
     fn receive_first(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         let Self { id, requests, streams, .. } = self;
-        let mut receiver = Receiver { id: *id, streams, services };
+        let mut receiver = ReceiveDirection { id: *id, streams, services };
         let result = match requests.first(RequestKind::is_input) {
             Some(RequestKind::Receive { bytes, received, all }) => {
                 receiver.fill(bytes, received, *all)
@@ -291,8 +291,8 @@ impl Socket {
             return false;
         };
         let result = match result {
-            Ok(count) => (STATUS_SUCCESS, trace::Result::Number(count)),
-            Err(status) => (status, trace::Result::Nothing),
+            Ok(count) => (STATUS_SUCCESS, trace::CallResult::Number(count)),
+            Err(status) => (status, trace::CallResult::Nothing),
         };
         if !requests.end_first(*id, RequestKind::is_input, result, actions) {
             // The request is being cancelled; the cancellation returns the bytes that it received.
@@ -305,7 +305,7 @@ impl Socket {
     /// Indicates the data that has arrived. Returns false if none has.
     fn indicate(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         let mut receiver = self.receiver(services);
-        if !matches!(receiver.readable(), Poll::Ready(Ok(Readable::Bytes))) {
+        if !matches!(receiver.readable(), Poll::Ready(Ok(ReadableData::Bytes))) {
             return false;
         }
         let mut room = Box::new_uninit_slice(INDICATED);
@@ -335,15 +335,15 @@ impl Socket {
         let tells = self.events.has(WSK_EVENT_DISCONNECT)
             && !self.streams.told_end
             && !self.is_indicating
-            && self.state == SocketState::Connected
+            && self.state == SocketPhase::Connected
             && self.closing.is_none();
         if !tells {
             return;
         }
         let flags = match self.receiver(services).readable() {
-            Poll::Ready(Ok(Readable::End)) => 0,
+            Poll::Ready(Ok(ReadableData::End)) => 0,
             Poll::Ready(Err(_)) => WSK_FLAG_ABORTIVE,
-            Poll::Ready(Ok(Readable::Bytes)) | Poll::Pending => return,
+            Poll::Ready(Ok(ReadableData::Bytes)) | Poll::Pending => return,
         };
         self.streams.told_end = true;
         if flags == 0 {
@@ -354,15 +354,15 @@ impl Socket {
 }
 
 /// The receiving direction of a connection: data that was refused, and the network behind it.
-struct Receiver<'a> {
+struct ReceiveDirection<'a> {
     id: u64,
     streams: &'a mut StreamState,
     services: &'a mut Services,
 }
 
-impl Receiver<'_> {
+impl ReceiveDirection<'_> {
     /// Receives as much as has arrived, or by chance less.
-    fn pull(&mut self, room: &mut [MaybeUninit<u8>]) -> Received {
+    fn pull(&mut self, room: &mut [MaybeUninit<u8>]) -> ReceivePoll {
         let may_be_partial = self.services.config.partial_receives && room.len() > 1;
         let is_partial = may_be_partial && self.services.sometimes(4);
         let room = if is_partial {
@@ -390,18 +390,18 @@ impl Receiver<'_> {
     }
 
     /// Whether something can be received, or the end was reached, or the connection is lost.
-    fn readable(&mut self) -> Poll<Result<Readable, NTSTATUS>> {
+    fn readable(&mut self) -> Poll<Result<ReadableData, NTSTATUS>> {
         if !self.streams.rest.is_empty() {
-            Poll::Ready(Ok(Readable::Bytes))
+            Poll::Ready(Ok(ReadableData::Bytes))
         } else if self.streams.received_end {
-            Poll::Ready(Ok(Readable::End))
+            Poll::Ready(Ok(ReadableData::End))
         } else {
             self.services.network.readable(self.id)
         }
     }
 
     /// Fills a receive's buffer, or a part of it.
-    fn fill(&mut self, bytes: &mut Bytes, received: &mut usize, all: bool) -> Received {
+    fn fill(&mut self, bytes: &mut Bytes, received: &mut usize, all: bool) -> ReceivePoll {
         if bytes.length() == 0 {
             // It completes when there is something to receive.
             return self.readable().map_ok(|_| 0);
@@ -433,7 +433,7 @@ impl Receiver<'_> {
     }
 
     /// Receives and drops everything, to the end.
-    fn drain(&mut self) -> Received {
+    fn drain(&mut self) -> ReceivePoll {
         let mut room = [MaybeUninit::uninit(); 4096];
         loop {
             match self.pull(&mut room) {

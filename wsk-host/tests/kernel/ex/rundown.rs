@@ -8,7 +8,7 @@ use crate::io::work_item::device;
 /// The context of an item that holds a protection.
 struct Holder {
     protection: PEX_RUNDOWN_REF,
-    log: *const Log,
+    log: *const CallLog,
 }
 
 unsafe extern "C" fn releases(_: PVOID, context: PVOID, item: PIO_WORKITEM) {
@@ -25,7 +25,7 @@ unsafe extern "C" fn releases(_: PVOID, context: PVOID, item: PIO_WORKITEM) {
 #[test]
 fn a_rundown_wait_ends_with_the_last_release() {
     on_hosts(|host| {
-        let log = Pool::new(Log::default());
+        let log = Pool::new(CallLog::default());
         // SAFETY: there is room for a protection.
         let protection = object(|place| unsafe { ExInitializeRundownProtection(place) });
         let acquire = || {

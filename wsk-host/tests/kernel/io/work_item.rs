@@ -12,7 +12,7 @@ use wsk_sys::*;
 /// The context of work items.
 pub(crate) struct Work {
     pub(crate) item: PIO_WORKITEM,
-    entry: Pool<Entry>,
+    entry: Pool<LogEntry>,
     pub(crate) waits_for: PRKEVENT,
     sets: PRKEVENT,
     times: AtomicUsize,
@@ -35,7 +35,7 @@ unsafe extern "C" fn works(object: PDEVICE_OBJECT, context: PVOID) {
             let event = (*work).waits_for.cast();
             KeWaitForSingleObject(event, Executive, KernelMode, FALSE, ptr::null_mut());
         }
-        Entry::write((*work).entry.raw());
+        LogEntry::write((*work).entry.raw());
         KeSetEvent((*work).sets, 0, FALSE);
     }
 }
@@ -46,7 +46,7 @@ unsafe extern "C" fn repeats(object: PVOID, context: PVOID, item: PIO_WORKITEM) 
     unsafe {
         let work = context.cast::<Work>();
         assert_eq!(item, (*work).item);
-        Entry::write((*work).entry.raw());
+        LogEntry::write((*work).entry.raw());
         if (*work).times.fetch_sub(1, Ordering::Relaxed) > 1 {
             IoQueueWorkItemEx(item, Some(repeats), DelayedWorkQueue, context);
         } else {
@@ -57,12 +57,12 @@ unsafe extern "C" fn repeats(object: PVOID, context: PVOID, item: PIO_WORKITEM) 
 }
 
 impl Work {
-    pub(crate) fn new(log: &Pool<Log>, number: usize, sets: &Pool<KEVENT>) -> Self {
+    pub(crate) fn new(log: &Pool<CallLog>, number: usize, sets: &Pool<KEVENT>) -> Self {
         // SAFETY: the IRQL is PASSIVE_LEVEL.
         let item = unsafe { IoAllocateWorkItem(device()) };
         assert!(!item.is_null());
         let (waits_for, times) = (ptr::null_mut(), AtomicUsize::new(1));
-        Self { item, entry: Entry::new(log, number), waits_for, sets: sets.0, times }
+        Self { item, entry: LogEntry::new(log, number), waits_for, sets: sets.0, times }
     }
 
     pub(crate) fn queue(&self, queue: WORK_QUEUE_TYPE) {
@@ -74,7 +74,7 @@ impl Work {
 #[test]
 fn waiting_work_items_do_not_block_later_ones() {
     on_hosts(|_| {
-        let log = Pool::new(Log::default());
+        let log = Pool::new(CallLog::default());
         let events = [(); 4].map(|()| event());
         let mut works = [0, 1, 2, 3].map(|number| Work::new(&log, number, &events[number]));
         for number in 0..3 {
@@ -95,7 +95,7 @@ fn waiting_work_items_do_not_block_later_ones() {
 #[test]
 fn a_work_item_queues_and_frees_itself() {
     on_hosts(|_| {
-        let log = Pool::new(Log::default());
+        let log = Pool::new(CallLog::default());
         let done = event();
         let mut work = Work::new(&log, 7, &done);
         work.times = AtomicUsize::new(5);
@@ -112,7 +112,7 @@ fn a_work_item_queues_and_frees_itself() {
 #[test]
 fn a_work_item_in_the_callers_memory_is_queued_at_dispatch_level() {
     on_hosts(|_| {
-        let log = Pool::new(Log::default());
+        let log = Pool::new(CallLog::default());
         let done = event();
         let mut work = Work::new(&log, 1, &done);
         // SAFETY: the item has not been queued; the lock is here; the memory has the size that it needs.
@@ -138,7 +138,7 @@ fn the_seed_decides_the_order_of_work_items() {
     let order = |seed| {
         let orders = Mutex::new(Vec::new());
         testing::run(Config::default(), seed..seed + 1, |host| {
-            let log = Pool::new(Log::default());
+            let log = Pool::new(CallLog::default());
             let done = event();
             let works = [0, 1, 2].map(|number| Work::new(&log, number, &done));
             for work in &works {

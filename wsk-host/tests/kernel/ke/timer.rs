@@ -12,15 +12,15 @@ unsafe extern "C" fn writes(dpc: *mut KDPC, context: PVOID, _: PVOID, _: PVOID) 
     // SAFETY: the test passes a valid entry.
     unsafe {
         assert_eq!((*dpc).DeferredContext, context);
-        Entry::write(context);
+        LogEntry::write(context);
     }
 }
 
 #[test]
 fn timers_expire_in_the_order_of_their_due_times() {
     on_hosts(|host| {
-        let log = Pool::new(Log::default());
-        let entries = [0, 1, 2, 3].map(|number| Entry::new(&log, number));
+        let log = Pool::new(CallLog::default());
+        let entries = [0, 1, 2, 3].map(|number| LogEntry::new(&log, number));
         let dpcs = entries.each_ref().map(|entry| dpc(Some(writes), entry.raw()));
         let timers = [(); 4].map(|()| timer(NotificationTimer));
         // Relative and absolute ones. Their due times have this order if all are set within a few milliseconds, for which
@@ -97,8 +97,8 @@ fn a_timer_stays_signaled_or_resets_itself() {
 #[test]
 fn a_cancelled_timer_never_expires_and_a_reset_one_once() {
     on_hosts(|host| {
-        let log = Pool::new(Log::default());
-        let [first, second] = [1, 2].map(|number| Entry::new(&log, number));
+        let log = Pool::new(CallLog::default());
+        let [first, second] = [1, 2].map(|number| LogEntry::new(&log, number));
         let first_dpc = dpc(Some(writes), first.raw());
         let second_dpc = dpc(Some(writes), second.raw());
         let timer = timer(NotificationTimer);
@@ -128,8 +128,8 @@ fn a_flush_after_a_late_cancel_waits_for_the_dpc() {
     on_hosts(|host| {
         // On the machine's network nothing but repetition finds the moment in between.
         for _ in 0..if is_simulated(host) { 5 } else { 5000 } {
-            let log = Pool::new(Log::default());
-            let entry = Entry::new(&log, 0);
+            let log = Pool::new(CallLog::default());
+            let entry = LogEntry::new(&log, 0);
             let dpc = dpc(Some(writes), entry.raw());
             let timer = timer(NotificationTimer);
             set(&timer, 0, Some(&dpc));
@@ -148,8 +148,8 @@ fn a_flush_after_a_late_cancel_waits_for_the_dpc() {
 #[test]
 fn a_dpc_queued_twice_runs_once() {
     on_simulated_hosts(|host| {
-        let log = Pool::new(Log::default());
-        let entry = Entry::new(&log, 0);
+        let log = Pool::new(CallLog::default());
+        let entry = LogEntry::new(&log, 0);
         let dpc = dpc(Some(writes), entry.raw());
         let timers = [(); 2].map(|()| timer(NotificationTimer));
         for timer in &timers {
@@ -167,8 +167,8 @@ fn a_dpc_queued_twice_runs_once() {
 #[test]
 fn settling_does_not_wait_for_a_timer() {
     on_hosts(|host| {
-        let log = Pool::new(Log::default());
-        let entry = Entry::new(&log, 0);
+        let log = Pool::new(CallLog::default());
+        let entry = LogEntry::new(&log, 0);
         let dpc = dpc(Some(writes), entry.raw());
         let (late, due) = (timer(NotificationTimer), timer(NotificationTimer));
         set(&late, -HOUR, None);

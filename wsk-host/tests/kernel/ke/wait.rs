@@ -50,7 +50,7 @@ fn a_wait_for_several_objects_takes_one_or_all() {
 #[test]
 fn an_event_set_and_reset_at_once_releases_its_waiter() {
     on_simulated_hosts(|host| {
-        let log = Pool::new(Log::default());
+        let log = Pool::new(CallLog::default());
         let (gate, done) = (event(), event());
         let mut work = Work::new(&log, 0, &done);
         work.waits_for = gate.0;

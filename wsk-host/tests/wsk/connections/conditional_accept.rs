@@ -4,7 +4,7 @@ use std::ptr;
 
 use test_support::hosts::{both_networks, on};
 use test_support::raw::streams::*;
-use test_support::raw::watcher::{self, Event, Watcher};
+use test_support::raw::watcher::{self, RecordedCall, Watcher};
 use test_support::raw::*;
 use wsk_sys::*;
 
@@ -26,7 +26,7 @@ fn asking(client: &Client, address: std::net::SocketAddr) -> (PWSK_SOCKET, Reque
 
 fn inspected(watcher: &Watcher) -> WSK_INSPECT_ID {
     match watcher.wait_for(1).remove(0) {
-        Event::Inspect { id: (key, serial), .. } => {
+        RecordedCall::Inspect { id: (key, serial), .. } => {
             WSK_INSPECT_ID { Key: key, SerialNumber: serial }
         }
         other => panic!("{other:?}"),
@@ -140,7 +140,7 @@ fn an_aborted_pended_connection_needs_no_decision_and_ignores_one() {
         let id = inspected(&watcher);
         close(socket);
         let _ = request.wait();
-        let gone = Event::Abort { id: (id.Key, id.SerialNumber) };
+        let gone = RecordedCall::Abort { id: (id.Key, id.SerialNumber) };
         watcher.wait_until(|seen| seen.contains(&gone));
         inspect_complete(listener, id, WskInspectAccept).succeed();
         let waiting = accept(listener, ptr::null_mut(), ptr::null());

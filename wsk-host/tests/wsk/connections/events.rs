@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use test_support::hosts::{both_networks, on};
 use test_support::raw::streams::*;
-use test_support::raw::watcher::{self, Event, Take, Watcher};
+use test_support::raw::watcher::{self, RecordedCall, Take, Watcher};
 use test_support::raw::*;
 use wsk_sys::*;
 
@@ -18,7 +18,7 @@ fn an_abort_by_the_peer_is_indicated_once() {
         let watcher = Watcher::new();
         let sockets = watched(client, &watcher, WSK_EVENT_DISCONNECT);
         disconnect_with(sockets[1], None, WSK_FLAG_ABORTIVE).succeed();
-        let end = Event::Disconnect { flags: WSK_FLAG_ABORTIVE };
+        let end = RecordedCall::Disconnect { flags: WSK_FLAG_ABORTIVE };
         watcher.wait_for(1);
         let buffer = PoolBuffer::new(1);
         receive(sockets[2], &buffer, 0).fail(STATUS_CONNECTION_RESET);
@@ -39,7 +39,7 @@ fn a_disconnect_is_indicated_after_all_data_was_received() {
         client.host.settle();
         assert_eq!(watcher.seen(), []);
         assert_eq!(receive_exactly(sockets[2], 5), b"hello");
-        assert_eq!(watcher.wait_for(1), [Event::Disconnect { flags: 0 }]);
+        assert_eq!(watcher.wait_for(1), [RecordedCall::Disconnect { flags: 0 }]);
         close_all(sockets);
     });
 }
@@ -56,7 +56,7 @@ fn the_backlog_event_reports_a_larger_ideal_size() {
         }
         let seen = watcher.wait_for(2);
         let sizes = seen.iter().map(|event| match event {
-            Event::SendBacklog(size) => *size,
+            RecordedCall::SendBacklog(size) => *size,
             other => panic!("{other:?}"),
         });
         assert!(sizes.is_sorted_by(|one, next| one != next));
@@ -92,7 +92,7 @@ fn only_the_disabled_event_stops() {
         send_all(sockets[1], b"again");
         assert_eq!(watcher.wait_for_bytes(10), b"helloagain");
         disconnect(sockets[1]).succeed();
-        watcher.wait_until(|seen| seen.contains(&Event::Disconnect { flags: 0 }));
+        watcher.wait_until(|seen| seen.contains(&RecordedCall::Disconnect { flags: 0 }));
         close_all(sockets);
     });
 }
@@ -164,7 +164,8 @@ fn static_events_are_enabled_from_creation_to_close() {
         });
         let (listener, address) = client.listener(accepting.context(), &raw const watcher::LISTEN);
         let socket = client.connected_to(address, one.context(), &raw const watcher::CONNECTION);
-        let Event::Accept { socket: accepted, local, remote } = accepting.wait_for(1).remove(0)
+        let RecordedCall::Accept { socket: accepted, local, remote } =
+            accepting.wait_for(1).remove(0)
         else {
             panic!("{:?}", accepting.seen());
         };
@@ -176,7 +177,7 @@ fn static_events_are_enabled_from_creation_to_close() {
             let mask = WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE;
             assert_eq!(set_events(to, mask), STATUS_INVALID_PARAMETER);
             disconnect(from).succeed();
-            watcher.wait_until(|seen| seen.contains(&Event::Disconnect { flags: 0 }));
+            watcher.wait_until(|seen| seen.contains(&RecordedCall::Disconnect { flags: 0 }));
         }
         let mask = WSK_EVENT_ACCEPT | WSK_EVENT_DISABLE;
         assert_eq!(set_events(listener, mask), STATUS_INVALID_PARAMETER);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use test_support::hosts::{both_networks, on, simulated};
 use test_support::raw::streams::*;
-use test_support::raw::watcher::{self, Event, Take, Watcher};
+use test_support::raw::watcher::{self, RecordedCall, Take, Watcher};
 use test_support::raw::*;
 use wsk_host::{Config, Faults, Host, Readiness};
 use wsk_sys::*;
@@ -92,15 +92,15 @@ fn a_withdrawal_calls_each_callback_once() {
         let sent = send(accepted, &bytes);
         client.host.withdraw();
         let _ = sent.wait();
-        let dead = Event::Dead("WskReceiveEvent");
+        let dead = RecordedCall::Dead("WskReceiveEvent");
         for watcher in [&connected, &extended] {
             let seen = watcher.wait_until(|seen| seen.contains(&dead));
             assert_eq!(seen.last(), Some(&dead), "{seen:?}");
         }
-        listening.wait_until(|seen| seen.contains(&Event::Dead("WskAcceptEvent")));
+        listening.wait_until(|seen| seen.contains(&RecordedCall::Dead("WskAcceptEvent")));
         client.host.settle();
         for watcher in [&*listening, &connected, &extended] {
-            let dead = watcher.seen().iter().filter(|e| matches!(e, Event::Dead(_))).count();
+            let dead = watcher.seen().iter().filter(|e| matches!(e, RecordedCall::Dead(_))).count();
             assert_eq!(dead, 1, "{:?}", watcher.seen());
         }
         assert_eq!(idle.seen(), []);
@@ -114,7 +114,7 @@ fn a_withdrawal_calls_each_callback_once() {
 /// The socket that a listener's callback was given.
 fn accepted_of(listening: &Watcher) -> PWSK_SOCKET {
     match listening.wait_for(1).remove(0) {
-        Event::Accept { socket, .. } => socket_of(socket),
+        RecordedCall::Accept { socket, .. } => socket_of(socket),
         other => panic!("{other:?}"),
     }
 }
@@ -138,8 +138,8 @@ fn a_withdrawal_calls_the_callback_of_the_listeners_role() {
         stream_listen(stream).succeed();
         assert_eq!(set_events(stream, WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE), STATUS_SUCCESS);
         client.host.withdraw();
-        assert_eq!(inspecting.wait_for(1), [Event::Dead("WskInspectEvent")]);
-        assert_eq!(streaming.wait_for(1), [Event::Dead("WskAcceptEvent")]);
+        assert_eq!(inspecting.wait_for(1), [RecordedCall::Dead("WskInspectEvent")]);
+        assert_eq!(streaming.wait_for(1), [RecordedCall::Dead("WskAcceptEvent")]);
         close(listener);
         close(stream);
         assert_eq!((inspecting.seen().len(), streaming.seen().len()), (1, 1));

@@ -4,13 +4,13 @@ use std::ptr;
 
 use test_support::hosts::{both_networks, on};
 use test_support::raw::streams::*;
-use test_support::raw::watcher::{self, Event, Take, Watcher};
+use test_support::raw::watcher::{self, RecordedCall, Take, Watcher};
 use test_support::raw::*;
 use wsk_sys::*;
 
-fn accepted_of(events: &[Event]) -> Vec<PWSK_SOCKET> {
+fn accepted_of(events: &[RecordedCall]) -> Vec<PWSK_SOCKET> {
     let sockets = events.iter().filter_map(|event| match event {
-        Event::Accept { socket, .. } => Some(socket_of(*socket)),
+        RecordedCall::Accept { socket, .. } => Some(socket_of(*socket)),
         _ => None,
     });
     sockets.collect()
@@ -105,7 +105,7 @@ fn events_can_be_enabled_in_the_accept_callback() {
         let socket = client.connected_to(address, ptr::null_mut(), ptr::null());
         send_all(socket, b"hello");
         disconnect(socket).succeed();
-        theirs.wait_until(|seen| seen.contains(&Event::Disconnect { flags: 0 }));
+        theirs.wait_until(|seen| seen.contains(&RecordedCall::Disconnect { flags: 0 }));
         assert_eq!(theirs.wait_for_bytes(5), b"hello");
         close(listener);
         // SAFETY: the listener is closed, so that its callback has returned.
@@ -147,7 +147,7 @@ fn only_sockets_accepted_by_callback_inherit_events() {
         let accepted = accepted_of(&watcher.wait_for(1))[0];
         send_all(socket, b"hello");
         disconnect(socket).succeed();
-        let seen = theirs.wait_until(|seen| seen.contains(&Event::Disconnect { flags: 0 }));
+        let seen = theirs.wait_until(|seen| seen.contains(&RecordedCall::Disconnect { flags: 0 }));
         assert_eq!(watcher::bytes_of(&seen), b"hello");
         assert_eq!(set_events(accepted, mask), STATUS_INVALID_PARAMETER);
         [socket, accepted, listener].into_iter().for_each(close);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use test_support::hosts::{both_networks, on};
 use test_support::raw::streams::*;
-use test_support::raw::watcher::{self, Event, Take, Watcher, bytes_of};
+use test_support::raw::watcher::{self, RecordedCall, Take, Watcher, bytes_of};
 use test_support::raw::*;
 use wsk_sys::*;
 
@@ -231,7 +231,7 @@ fn the_last_data_is_indicated_before_the_disconnect() {
         send_all(sockets[1], &bytes);
         let last = PoolBuffer::with(b"last");
         disconnect_with(sockets[1], Some(&last), 0).succeed();
-        let end = Event::Disconnect { flags: 0 };
+        let end = RecordedCall::Disconnect { flags: 0 };
         let seen = watcher.wait_until(|seen| seen.contains(&end));
         assert_eq!(bytes_of(&seen), [bytes.as_slice(), b"last"].concat());
         assert_eq!(seen.last(), Some(&end));

@@ -4,7 +4,7 @@ use std::ptr;
 
 use test_support::hosts::{both_networks, on};
 use test_support::raw::streams::*;
-use test_support::raw::watcher::{self, Event, Watcher};
+use test_support::raw::watcher::{self, RecordedCall, Watcher};
 use test_support::raw::*;
 use wsk_sys::*;
 
@@ -37,7 +37,8 @@ fn a_stream_socket_has_the_callbacks_of_its_role() {
         stream_connect(socket, stream_address(listener)).succeed();
         let events = WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT;
         assert_eq!(set_events(socket, events), STATUS_SUCCESS);
-        let Event::Accept { socket: accepted, remote, .. } = listening.wait_for(1).remove(0) else {
+        let RecordedCall::Accept { socket: accepted, remote, .. } = listening.wait_for(1).remove(0)
+        else {
             panic!("{:?}", listening.seen());
         };
         assert_eq!(remote, stream_address(socket));
@@ -49,7 +50,7 @@ fn a_stream_socket_has_the_callbacks_of_its_role() {
         send_all(socket, b"answer");
         assert_eq!(receive_exactly(accepted, 6), b"answer");
         disconnect(accepted).succeed();
-        connecting.wait_until(|seen| seen.contains(&Event::Disconnect { flags: 0 }));
+        connecting.wait_until(|seen| seen.contains(&RecordedCall::Disconnect { flags: 0 }));
         [socket, accepted, listener].into_iter().for_each(close);
     });
 }
@@ -109,7 +110,7 @@ fn static_events_start_with_the_role() {
         stream_listen(listener).succeed();
         let socket = stream_socket(client, &connecting);
         stream_connect(socket, stream_address(listener)).succeed();
-        let Event::Accept { socket: accepted, .. } = listening.wait_for(1).remove(0) else {
+        let RecordedCall::Accept { socket: accepted, .. } = listening.wait_for(1).remove(0) else {
             panic!("{:?}", listening.seen());
         };
         let accepted = socket_of(accepted);

@@ -9,12 +9,12 @@ use wsk_host::{Config, Windows};
 use wsk_sys::*;
 
 /// A string with a NUL after it, or room for one.
-struct Text {
+struct WideBuffer {
     string: Box<UNICODE_STRING>,
     units: Vec<u16>,
 }
 
-impl Text {
+impl WideBuffer {
     fn new(text: &str) -> Self {
         let units: Vec<u16> = text.encode_utf16().chain([0]).collect();
         let mut text = Self::room(units.len());
@@ -45,7 +45,7 @@ impl Text {
 }
 
 /// A result: its address, type, protocol and name.
-type Entry = (SocketAddr, i32, i32, Option<String>);
+type FoundAddress = (SocketAddr, i32, i32, Option<String>);
 
 #[derive(Clone, Copy, Default)]
 struct Hints {
@@ -58,7 +58,7 @@ struct Hints {
 struct Query {
     request: Request,
     result: *mut PADDRINFOEXW,
-    _strings: [Option<Text>; 2],
+    _strings: [Option<WideBuffer>; 2],
 }
 
 fn begin(
@@ -68,7 +68,7 @@ fn begin(
     hints: Option<Hints>,
     name_space: ULONG,
 ) -> Query {
-    let mut strings = [node, service].map(|text| text.map(Text::new));
+    let mut strings = [node, service].map(|text| text.map(WideBuffer::new));
     let result = Box::into_raw(Box::new(ptr::null_mut()));
     // SAFETY: zeroes are hints.
     let mut given: ADDRINFOEXW = unsafe { std::mem::zeroed() };
@@ -79,7 +79,7 @@ fn begin(
         given.ai_protocol = hints.protocol.try_into().unwrap();
     }
     let [node, service] = &mut strings;
-    let (node, service) = (Text::pointer(node), Text::pointer(service));
+    let (node, service) = (WideBuffer::pointer(node), WideBuffer::pointer(service));
     let given = if hints.is_some() { &raw mut given } else { ptr::null_mut() };
     // SAFETY: the provider is captured, and everything stays; hints are read during the call.
     let request = call(|irp| unsafe {
@@ -100,7 +100,7 @@ fn begin(
 }
 
 impl Query {
-    fn wait(self, client: &Client) -> Result<Vec<Entry>, NTSTATUS> {
+    fn wait(self, client: &Client) -> Result<Vec<FoundAddress>, NTSTATUS> {
         let (status, information) = self.request.wait();
         // SAFETY: `begin` made it, and the request has completed.
         let list = *unsafe { Box::from_raw(self.result) };
@@ -152,11 +152,11 @@ fn resolve(
     node: Option<&str>,
     service: Option<&str>,
     hints: impl Into<Option<Hints>>,
-) -> Result<Vec<Entry>, NTSTATUS> {
+) -> Result<Vec<FoundAddress>, NTSTATUS> {
     begin(client, node, service, hints.into(), NS_ALL).wait(client)
 }
 
-fn addresses(all: &[Entry]) -> Vec<SocketAddr> {
+fn addresses(all: &[FoundAddress]) -> Vec<SocketAddr> {
     all.iter().map(|(address, ..)| *address).collect()
 }
 
@@ -306,7 +306,7 @@ fn name_of(
     rooms: [Option<usize>; 2],
     flags: ULONG,
 ) -> Result<[Option<String>; 2], NTSTATUS> {
-    name_into(client, address.into(), length, rooms.map(|room| room.map(Text::room)), flags)
+    name_into(client, address.into(), length, rooms.map(|room| room.map(WideBuffer::room)), flags)
 }
 
 /// As [`name_of`], into these texts.
@@ -314,14 +314,14 @@ fn name_into(
     client: &Client,
     address: SocketAddr,
     length: Option<usize>,
-    mut texts: [Option<Text>; 2],
+    mut texts: [Option<WideBuffer>; 2],
     flags: ULONG,
 ) -> Result<[Option<String>; 2], NTSTATUS> {
     let size = if address.is_ipv4() { size_of::<SOCKADDR_IN>() } else { size_of::<SOCKADDR_IN6>() };
     let length = length.unwrap_or(size).try_into().unwrap();
     let address = PoolAddress::new(address);
     let [node, service] = &mut texts;
-    let (node, service) = (Text::pointer(node), Text::pointer(service));
+    let (node, service) = (WideBuffer::pointer(node), WideBuffer::pointer(service));
     // SAFETY: the provider is captured, and everything stays.
     let request = call(|irp| unsafe {
         (*client.provider.Dispatch).WskGetNameInfo.unwrap()(
@@ -397,7 +397,7 @@ fn texts_of_ipv6_addresses_have_their_scope() {
 fn a_name_needs_a_buffer() {
     everywhere(|client| {
         for place in 0..2 {
-            let mut texts = [Some(Text::room(64)), Some(Text::room(64))];
+            let mut texts = [Some(WideBuffer::room(64)), Some(WideBuffer::room(64))];
             let text = texts[place].as_mut().unwrap();
             text.string.Buffer = ptr::null_mut();
             let result = name_into(client, (SERVER, 80).into(), None, texts, 0).map(drop);
@@ -488,8 +488,8 @@ fn a_deregistration_cancels_an_unanswered_look_up() {
 fn wine_has_no_names_of_addresses() {
     let config = wsk_host::Config { refuse_name_info: true, ..wsk_host::Config::default() };
     let client = Client::new(config);
-    let mut node = Some(Text::room(64));
-    let node = Text::pointer(&mut node);
+    let mut node = Some(WideBuffer::room(64));
+    let node = WideBuffer::pointer(&mut node);
     let address = PoolAddress::new((SERVER, 80));
     // SAFETY: the provider is captured. The IRP stays the test's.
     let status = unsafe {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use test_support::hosts::{everywhere, on, simulated};
 use test_support::raw::datagrams::{
-    Message, Receive, V4, V6, any_port, bound, destination, dual, message, number, number_in,
-    receive, receive_sorted, send_to, send_with_control,
+    RawControlMessage, Receive, V4, V6, any_port, bound, destination, dual, message, number,
+    number_in, receive, receive_sorted, send_to, send_with_control,
 };
 use test_support::raw::{Client, close, set_option};
 use wsk_host::{Config, Network, Stripping};
@@ -23,7 +23,7 @@ fn is_real(client: &Client) -> bool {
 }
 
 /// An `IN_PKTINFO` or `IN6_PKTINFO` that says where a datagram comes from.
-fn source(ip: impl Into<IpAddr>) -> Message {
+fn source(ip: impl Into<IpAddr>) -> RawControlMessage {
     match ip.into() {
         IpAddr::V4(ip) => message(IPPROTO_IP, IP_PKTINFO, &[&ip.octets()[..], &[0; 4]].concat()),
         IpAddr::V6(ip) => {

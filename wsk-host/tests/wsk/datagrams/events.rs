@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use test_support::hosts::everywhere;
 use test_support::raw::datagrams::{
-    Message, Receive, any_port, bound, local_address, messages, number, receive, send_to,
+    RawControlMessage, Receive, any_port, bound, local_address, messages, number, receive, send_to,
     send_with_control, with_callback,
 };
 use test_support::raw::{
@@ -22,7 +22,7 @@ use wsk_sys::*;
 struct Indicated {
     bytes: Vec<u8>,
     from: SocketAddr,
-    messages: Vec<Message>,
+    messages: Vec<RawControlMessage>,
     flags: ULONG,
 }
 

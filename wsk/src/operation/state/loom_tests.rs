@@ -72,7 +72,7 @@ impl Request {
 }
 
 impl Request {
-    /// Completes a request that may be [counted](Seen::is_counted), as `completion::complete_rest` does.
+    /// Completes a request that may be [counted](FoundState::is_counted), as `completion::complete_rest` does.
     pub(crate) fn complete_counted(&self, uncount: impl FnOnce(), release: impl Fn()) -> bool {
         let Err(seen) = self.0.complete_unseen() else {
             return true;

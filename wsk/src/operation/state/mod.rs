@@ -117,13 +117,13 @@ pub(crate) struct OperationState {
 
 /// What a completion has found, for its [second step](OperationState::complete_seen).
 #[derive(Clone, Copy)]
-pub(crate) struct Seen {
+pub(crate) struct FoundState {
     word: usize,
     /// The number of references to the target that the completion has taken.
     references: u32,
 }
 
-impl Seen {
+impl FoundState {
     /// Whether the target counts the request among its sends.
     pub(crate) const fn is_counted(self) -> bool {
         self.word & COUNTED != 0
@@ -347,7 +347,7 @@ impl OperationState {
     ///
     /// Unless the result says otherwise, the request may be gone when this returns.
     pub(crate) fn complete(&self) -> Handover {
-        let seen = Seen { word: self.word.load(Ordering::Acquire), references: 0 };
+        let seen = FoundState { word: self.word.load(Ordering::Acquire), references: 0 };
         self.complete_seen(seen, || ()).0
     }
 
@@ -355,14 +355,14 @@ impl OperationState {
     /// yet. Then the completion is over, and the request and its target may be gone. Otherwise the
     /// [second step](Self::complete_seen) is to be taken, with what was found.
     #[inline]
-    pub(crate) fn complete_unseen(&self) -> core::result::Result<(), Seen> {
+    pub(crate) fn complete_unseen(&self) -> core::result::Result<(), FoundState> {
         // A look first: an exchange that fails costs as much as one that does not.
         let word = self.word.load(Ordering::Acquire);
         if phase_and_borrows(word) != IN_FLIGHT | BORROWS {
-            return Err(Seen { word, references: 0 });
+            return Err(FoundState { word, references: 0 });
         }
         let step = self.word.compare_exchange(word, COMPLETED, Ordering::AcqRel, Ordering::Acquire);
-        step.map(drop).map_err(|word| Seen { word, references: 0 })
+        step.map(drop).map_err(|word| FoundState { word, references: 0 })
     }
 
     /// Completion routine, second step, as [`complete_seen`](Self::complete_seen), for the most frequent of what it finds:
@@ -371,10 +371,10 @@ impl OperationState {
     #[inline]
     pub(crate) fn complete_waiting(
         &self,
-        seen: Seen,
+        seen: FoundState,
         retain: impl FnOnce(),
-    ) -> core::result::Result<Waker, Seen> {
-        let Seen { word, references } = seen;
+    ) -> core::result::Result<Waker, FoundState> {
+        let FoundState { word, references } = seen;
         if phase_and_borrows(word) != WAITING | BORROWS {
             return Err(seen);
         }
@@ -385,7 +385,7 @@ impl OperationState {
             // SAFETY: the step succeeded, so these are the parts of the waker that was stored under this very word, and
             // the owner will not touch it again.
             Ok(_) => Ok(unsafe { from_parts(parts) }),
-            Err(word) => Err(Seen { word, references: references + 1 }),
+            Err(word) => Err(FoundState { word, references: references + 1 }),
         }
     }
 
@@ -393,8 +393,8 @@ impl OperationState {
     /// after this. Also returns the number of references that the routine must release as its last step.
     ///
     /// Unless the result says otherwise, the request may be gone when this returns.
-    pub(crate) fn complete_seen(&self, seen: Seen, retain: impl FnOnce()) -> (Handover, u32) {
-        let Seen { mut word, mut references } = seen;
+    pub(crate) fn complete_seen(&self, seen: FoundState, retain: impl FnOnce()) -> (Handover, u32) {
+        let FoundState { mut word, mut references } = seen;
         if references == 0 && word & BORROWS != 0 {
             // Before the step, until which the request keeps its target.
             retain();

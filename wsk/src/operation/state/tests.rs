@@ -134,7 +134,7 @@ fn a_borrowing_ends_once() {
     assert_eq!(state.orphan(), Some(false), "it borrowed");
     assert!(state.is_sending() && !state.end_borrowing(retain));
     assert!(matches!(
-        state.complete_seen(Seen { word: ORPHANED | SENDS, references: 0 }, retain),
+        state.complete_seen(FoundState { word: ORPHANED | SENDS, references: 0 }, retain),
         (Handover::Orphaned, 0)
     ));
     assert!(!state.is_sending());

@@ -21,7 +21,7 @@ use crate::category::{Connection, Connects};
 use crate::events::Callbacks;
 use crate::events::{callbacks, check_static_events};
 use crate::flags::SocketFlags;
-use crate::operation::{Function, Outcome, Payload, RequestKind};
+use crate::operation::{OptionalFunction, Payload, RequestKind, RequestOutcome};
 use crate::provider::Provider;
 use crate::status::{Result, known};
 use crate::time::Never;
@@ -265,7 +265,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
         }
         let (memory, in_flight) = {
             let client = wsk.client_ref();
-            client.refusals.check(Function::SocketConnect)?;
+            client.refusals.check(OptionalFunction::SocketConnect)?;
             check_static_events::<Connection, H>(client)?;
             let new = NewSocket::allocate(client, SocketFlags::CONNECTION, family, handler)?;
             let memory = new.memory_ref();
@@ -304,17 +304,17 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             // Made to the client: a system without the call would never make the socket whose close is the end
             // of every request.
             // SAFETY: the call is given the payload's addresses, and the new socket's context.
-            (memory, unsafe { wsk.request_of(Function::SocketConnect, prepare, call) }?)
+            (memory, unsafe { wsk.request_of(OptionalFunction::SocketConnect, prepare, call) }?)
         };
         let handle = match in_flight.await {
-            Outcome::Completed(idle, result) => {
+            RequestOutcome::Completed(idle, result) => {
                 let (mut idle, information) = memory.completed(idle, result)?;
                 // SAFETY: the request created a connection.
                 let handle = unsafe { delivered::<Connection>(&mut idle, information) };
                 wsk.put(idle);
                 handle?
             }
-            Outcome::Refused(error) => return Err(error),
+            RequestOutcome::Refused(error) => return Err(error),
         };
         handle.enable(H::WHEN_CONNECTED)?;
         // SAFETY: the socket is connected, and was made with this handler.

@@ -16,7 +16,7 @@ use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
 use crate::category::Connects;
 use crate::flags::DisconnectFlags;
-use crate::operation::{Function, Payload, RequestKind};
+use crate::operation::{OptionalFunction, Payload, RequestKind};
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 use crate::time::Never;
@@ -31,7 +31,7 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected. No last buffer, and no flags: graceful.
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::empty(), irp) }
         };
-        let function = Function::Disconnect;
+        let function = OptionalFunction::Disconnect;
         // SAFETY: the call is given no memory.
         unsafe { self.request_of(function, RequestKind::Sends, deadline, |_| (), call, |_, _| ()) }
             .await?;
@@ -46,7 +46,7 @@ impl<C: Connects> Handle<C> {
         deadline: &mut Deadline<'_>,
     ) -> BufResult<(), B> {
         let refusals = &self.state().client().refusals;
-        if let Err(error) = refusals.check(Function::Disconnect) {
+        if let Err(error) = refusals.check(OptionalFunction::Disconnect) {
             return BufResult(Err(error), buffer);
         }
         let call = |dispatch, descriptor: PWSK_BUF, irp: PIRP, _: *mut Payload| {
@@ -63,7 +63,7 @@ impl<C: Connects> Handle<C> {
         match result {
             Ok(()) => self.state().note_finished(),
             // The system has kept the buffer and the request.
-            Err(known::STATUS_NOT_IMPLEMENTED) => refusals.add(Function::Disconnect),
+            Err(known::STATUS_NOT_IMPLEMENTED) => refusals.add(OptionalFunction::Disconnect),
             Err(_) => {}
         }
         BufResult(result, buffer)
@@ -75,7 +75,7 @@ impl<C: Connects> Handle<C> {
             // SAFETY: the socket is connected. There is no buffer, as an abort needs it (INV-31).
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::ABORTIVE, irp) }
         };
-        let function = Function::Disconnect;
+        let function = OptionalFunction::Disconnect;
         // SAFETY: the call is given no memory.
         unsafe { self.request_of(function, RequestKind::Sends, Never, |_| (), call, |_, _| ()) }
             .await

@@ -25,7 +25,7 @@ use super::state::Connected;
 use super::{Handle, Socket};
 use crate::address::Storage;
 use crate::category::Connects;
-use crate::operation::{Function, Payload, RequestKind};
+use crate::operation::{OptionalFunction, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::Never;
 
@@ -44,7 +44,7 @@ impl<C: Connects> Handle<C> {
         let request = unsafe {
             let remote = |payload: &mut Payload, _| payload.remote.address();
             self.request_of(
-                Function::GetRemoteAddress,
+                OptionalFunction::GetRemoteAddress,
                 RequestKind::Other,
                 Never,
                 prepare,

@@ -16,7 +16,7 @@ use super::super::transfer::{BufferRange, Completion};
 use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Idle, KeptReceive, Outcome, Payload, ReceiveTurn, RequestKind};
+use crate::operation::{Idle, KeptReceive, Payload, ReceiveTurn, RequestKind, RequestOutcome};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Timeout};
 
@@ -225,7 +225,7 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
         let outcome = match issued.try_complete(budgeted) {
             Ok((idle, result)) => {
                 drop(turn);
-                Outcome::Completed(idle, result)
+                RequestOutcome::Completed(idle, result)
             }
             Err(in_flight) => {
                 let in_flight = in_flight.kept();
@@ -234,14 +234,14 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
             }
         };
         match outcome {
-            Outcome::Completed(idle, result) => {
+            RequestOutcome::Completed(idle, result) => {
                 self.idle = Some(idle);
                 let room = self.end - self.filled;
                 // A correct system never reports more bytes than the buffer has room for.
                 result.map(|count| count.min(room)).map_err(|error| state.note_error(error))
             }
             // The system may still use the buffer.
-            Outcome::Refused(error) => Err(error),
+            RequestOutcome::Refused(error) => Err(error),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::buffer::Buffer;
 use crate::buffer::sealed::Sealed;
 use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
-use crate::operation::{Idle, InFlight, KeptReceive, Outcome, Payload, RequestKind};
+use crate::operation::{Idle, InFlight, KeptReceive, Payload, RequestKind, RequestOutcome};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
@@ -193,13 +193,13 @@ impl ReusableRequest {
         };
         let state = handle.state();
         Poll::Ready(match outcome {
-            Outcome::Completed(mut idle, result) => {
+            RequestOutcome::Completed(mut idle, result) => {
                 idle.payload().kept = KeptReceive::NONE;
                 self.0 = RequestState::Idle(idle);
                 // No system should report more than it was given room for.
                 result.map(|count| count.min(size)).map_err(|error| state.note_error(error))
             }
-            Outcome::Refused(error) => {
+            RequestOutcome::Refused(error) => {
                 self.0 = RequestState::Empty;
                 Err(error)
             }

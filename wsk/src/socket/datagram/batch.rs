@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::buffer::BufResult;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{Attachment, ControlBuffer, Outcome, Payload, RequestKind};
+use crate::operation::{Attachment, ControlBuffer, Payload, RequestKind, RequestOutcome};
 use crate::status::{Result, known};
 use crate::time::Deadline;
 
@@ -68,7 +68,7 @@ impl Handle<Datagram> {
             unsafe { self.start(idle, RequestKind::Other, call) }.in_flight()
         };
         match in_flight.with_deadline(deadline).await {
-            Outcome::Completed(mut idle, result) => {
+            RequestOutcome::Completed(mut idle, result) => {
                 let batch = idle.payload().attachment.take::<Batch>().unwrap_or_default();
                 let result = state.completed(idle, result).map(|(idle, information)| {
                     state.requests.put(idle);
@@ -77,7 +77,7 @@ impl Handle<Datagram> {
                 BufResult(result, batch)
             }
             // The system may still use the batch.
-            Outcome::Refused(error) => BufResult(Err(error), Batch::empty()),
+            RequestOutcome::Refused(error) => BufResult(Err(error), Batch::empty()),
         }
     }
 }

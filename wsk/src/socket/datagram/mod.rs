@@ -28,12 +28,12 @@ use crate::buffer::{BufResult, Chain, IoBuf, MdlChain};
 use crate::category::Datagram;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{ControlBuffer, Idle, InFlight, Outcome, Payload, RequestKind};
+use crate::operation::{ControlBuffer, Idle, InFlight, Payload, RequestKind, RequestOutcome};
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 
 pub use self::received::{Received, Segments};
-pub use self::receiver::Receiver;
+pub use self::receiver::DatagramReceiver;
 
 /// The destination of a datagram.
 #[derive(Clone, Copy)]
@@ -194,7 +194,7 @@ impl Handle<Datagram> {
         };
         drop(turn);
         match receiving.with_deadline(deadline).await {
-            Outcome::Completed(mut idle, result) => {
+            RequestOutcome::Completed(mut idle, result) => {
                 let buffer = idle.payload().buffer.take().unwrap_or(MdlChain::empty());
                 match truncated(&mut idle, result) {
                     // A correct system never reports more bytes than the buffer has room for.
@@ -203,7 +203,7 @@ impl Handle<Datagram> {
                 }
             }
             // The system may still use the buffer.
-            Outcome::Refused(error) => (Err(error), MdlChain::empty()),
+            RequestOutcome::Refused(error) => (Err(error), MdlChain::empty()),
         }
     }
 
@@ -425,8 +425,8 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// As for [`Buffer::new`](crate::Buffer::new).
-    pub fn receiver(&self, size: usize) -> Result<Receiver> {
-        Receiver::new(self.handle.clone(), size)
+    pub fn receiver(&self, size: usize) -> Result<DatagramReceiver> {
+        DatagramReceiver::new(self.handle.clone(), size)
     }
 }
 

@@ -29,7 +29,7 @@ use wsk_sys::{
 use super::{Bound, Datagram, DefaultDestination, FixedPeer, Handle, Socket};
 use crate::address::Storage;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{Function, Payload, RequestKind};
+use crate::operation::{OptionalFunction, Payload, RequestKind};
 use crate::status::Result;
 use crate::time::Never;
 
@@ -72,7 +72,7 @@ impl Handle<Datagram> {
         // SAFETY: the call is given the payload's address and nothing else.
         unsafe {
             self.request_of(
-                Function::ControlSocket,
+                OptionalFunction::ControlSocket,
                 RequestKind::Other,
                 Never,
                 prepare,

@@ -49,7 +49,7 @@ use crate::time::Deadline;
 /// # })??;
 /// # Ok::<(), wsk::Error>(())
 /// ```
-pub struct Receiver {
+pub struct DatagramReceiver {
     /// The request in flight. First, so that it is cancelled before the use of the socket ends.
     receiving: Option<InFlight>,
     /// Empty while the request owns the buffer, and if the system has kept it.
@@ -58,7 +58,7 @@ pub struct Receiver {
     handle: Handle<Datagram>,
 }
 
-impl Receiver {
+impl DatagramReceiver {
     pub(super) fn new(handle: Handle<Datagram>, size: usize) -> Result<Self> {
         Ok(Self { receiving: None, buffer: Buffer::new(size)?, size, handle })
     }
@@ -177,8 +177,8 @@ impl Receiver {
     }
 }
 
-impl fmt::Debug for Receiver {
+impl fmt::Debug for DatagramReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("DatagramReceiver").field("size", &self.size).finish_non_exhaustive()
     }
 }

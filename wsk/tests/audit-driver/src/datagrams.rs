@@ -6,19 +6,19 @@ use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
 use wsk::cmsg::{ControlMessage, ControlMessages, Ecn, PacketInfo, ReceivedError, SendControl};
-use wsk::net::Connected;
+use wsk::net::ConnectedUdp;
 use wsk::socket::{
-    Bound, Datagram, DefaultDestination, FixedPeer, Received, Receiver, Segments, Socket,
+    Bound, Datagram, DatagramReceiver, DefaultDestination, FixedPeer, Received, Segments, Socket,
 };
 use wsk::{Batch, Buffer, Drain, Provider, Slice, UdpSocket};
 
 type Udp = &'static UdpSocket;
-type Peer = &'static Connected<&'static UdpSocket>;
-type Owned = &'static Connected<UdpSocket>;
+type ConnectedRef = &'static ConnectedUdp<&'static UdpSocket>;
+type ConnectedOwned = &'static ConnectedUdp<UdpSocket>;
 type Open = Socket<Datagram, Bound>;
 type WithPeer = Socket<Datagram, FixedPeer>;
 type WithDestination = Socket<Datagram, DefaultDestination>;
-type Control = &'static SendControl;
+type ControlRef = &'static SendControl;
 
 futures! {
     "UdpSocket::bind": |(wsk, local): (&'static Provider, SocketAddr)| UdpSocket::bind(wsk, local);
@@ -49,16 +49,16 @@ futures! {
     "UdpSocket::into_connected": |(socket, remote): (UdpSocket, SocketAddr)| {
         socket.into_connected(remote)
     };
-    "Connected::send_copy<Owned>": |(socket, bytes): (Owned, &'static [u8])| {
+    "ConnectedUdp::send_copy<ConnectedOwned>": |(socket, bytes): (ConnectedOwned, &'static [u8])| {
         socket.send_copy(bytes)
     };
-    "Connected::readable": |socket: Owned| socket.readable();
-    "Connected::recv_into": |(socket, room): (Owned, &'static mut [u8])| socket.recv_into(room);
-    "Connected::set_peer": |(socket, to): (&'static mut Connected<UdpSocket>, SocketAddr)| {
+    "ConnectedUdp::readable": |socket: ConnectedOwned| socket.readable();
+    "ConnectedUdp::recv_into": |(socket, room): (ConnectedOwned, &'static mut [u8])| socket.recv_into(room);
+    "ConnectedUdp::set_peer": |(socket, to): (&'static mut ConnectedUdp<UdpSocket>, SocketAddr)| {
         socket.set_peer(to)
     };
-    "Connected::disconnect": |socket: Connected<UdpSocket>| socket.disconnect();
-    "Connected::close": |socket: Connected<UdpSocket>| socket.close();
+    "ConnectedUdp::disconnect": |socket: ConnectedUdp<UdpSocket>| socket.disconnect();
+    "ConnectedUdp::close": |socket: ConnectedUdp<UdpSocket>| socket.close();
     "UdpSocket::disconnect": |socket: &'static mut UdpSocket| socket.disconnect();
     "UdpSocket::send_to": |(socket, buffer, to): (Udp, Buffer, SocketAddr)| {
         socket.send_to(buffer, to)
@@ -92,17 +92,17 @@ futures! {
 }
 
 futures! {
-    "Connected::send": |(peer, buffer): (Peer, Buffer)| peer.send(buffer);
-    "Connected::send_copy": |(peer, bytes): (Peer, &'static [u8])| peer.send_copy(bytes);
-    "Connected::send_batch": |(peer, batch): (Peer, Batch)| peer.send_batch(batch);
-    "Connected::recv": |(peer, buffer): (Peer, Buffer)| peer.recv(buffer);
+    "ConnectedUdp::send": |(peer, buffer): (ConnectedRef, Buffer)| peer.send(buffer);
+    "ConnectedUdp::send_copy": |(peer, bytes): (ConnectedRef, &'static [u8])| peer.send_copy(bytes);
+    "ConnectedUdp::send_batch": |(peer, batch): (ConnectedRef, Batch)| peer.send_batch(batch);
+    "ConnectedUdp::recv": |(peer, buffer): (ConnectedRef, Buffer)| peer.recv(buffer);
 }
 
 futures! {
     "Socket::send_to": |(socket, buffer, to): (&'static Open, Buffer, SocketAddr)| {
         socket.send_to(buffer, to)
     };
-    "Socket::send_to_with": |(socket, buffer, to, control): (&'static Open, Buffer, SocketAddr, Control)| {
+    "Socket::send_to_with": |(socket, buffer, to, control): (&'static Open, Buffer, SocketAddr, ControlRef)| {
         socket.send_to_with(buffer, to, control)
     };
     "Socket::receive_from": |(socket, buffer): (&'static Open, Buffer)| socket.receive_from(buffer);
@@ -112,15 +112,15 @@ futures! {
     "Socket::send_batch_to": |(socket, batch, to): (&'static Open, Batch, SocketAddr)| {
         socket.send_batch_to(batch, to)
     };
-    "Socket::send_batch_to_with": |(socket, batch, to, control): (&'static Open, Batch, SocketAddr, Control)| {
+    "Socket::send_batch_to_with": |(socket, batch, to, control): (&'static Open, Batch, SocketAddr, ControlRef)| {
         socket.send_batch_to_with(batch, to, control)
     };
     "Socket::send<Datagram>": |(socket, buffer): (&'static WithPeer, Buffer)| socket.send(buffer);
-    "Socket::send_with": |(socket, buffer, control): (&'static WithPeer, Buffer, Control)| {
+    "Socket::send_with": |(socket, buffer, control): (&'static WithPeer, Buffer, ControlRef)| {
         socket.send_with(buffer, control)
     };
     "Socket::send_batch": |(socket, batch): (&'static WithPeer, Batch)| socket.send_batch(batch);
-    "Socket::send_batch_with": |(socket, batch, control): (&'static WithPeer, Batch, Control)| {
+    "Socket::send_batch_with": |(socket, batch, control): (&'static WithPeer, Batch, ControlRef)| {
         socket.send_batch_with(batch, control)
     };
     "Socket::connect<Datagram>": |(socket, peer): (Open, SocketAddr)| socket.connect(peer);
@@ -150,11 +150,11 @@ futures! {
 }
 
 futures! {
-    "Receiver::recv_from": |receiver: &'static mut Receiver| receiver.recv_from();
-    "Receiver::recv_from_into": |(receiver, room): (&'static mut Receiver, &'static mut [u8])| {
+    "DatagramReceiver::recv_from": |receiver: &'static mut DatagramReceiver| receiver.recv_from();
+    "DatagramReceiver::recv_from_into": |(receiver, room): (&'static mut DatagramReceiver, &'static mut [u8])| {
         receiver.recv_from_into(room)
     };
-    "Receiver::receive_message": |receiver: &'static mut Receiver| receiver.receive_message();
+    "DatagramReceiver::receive_message": |receiver: &'static mut DatagramReceiver| receiver.receive_message();
 }
 
 calls! {
@@ -165,7 +165,7 @@ calls! {
     "UdpSocket::try_send_to": |(socket, bytes, to): (Udp, &'static [u8], SocketAddr)| {
         socket.try_send_to(bytes, to)
     };
-    "Connected::try_send": |(socket, bytes): (Owned, &'static [u8])| socket.try_send(bytes);
+    "ConnectedUdp::try_send": |(socket, bytes): (ConnectedOwned, &'static [u8])| socket.try_send(bytes);
     "UdpSocket::receiver": |(socket, size): (Udp, usize)| socket.receiver(size);
     "UdpSocket::set_read_timeout": |(socket, timeout): (Udp, Option<Duration>)| {
         socket.set_read_timeout(timeout)
@@ -180,9 +180,9 @@ calls! {
     "UdpSocket::from": |socket: Open| UdpSocket::from(socket);
     "DatagramSocket::from": |socket: UdpSocket| wsk::socket::DatagramSocket::from(socket);
     "Socket::from": |socket: UdpSocket| Open::from(socket);
-    "Connected::peer_addr": |peer: Peer| peer.peer_addr();
-    "Connected::try_recv": |(peer, room): (Peer, &'static mut [u8])| peer.try_recv(room);
-    "Connected::as_socket": |peer: Peer| peer.as_socket();
+    "ConnectedUdp::peer_addr": |peer: ConnectedRef| peer.peer_addr();
+    "ConnectedUdp::try_recv": |(peer, room): (ConnectedRef, &'static mut [u8])| peer.try_recv(room);
+    "ConnectedUdp::as_socket": |peer: ConnectedRef| peer.as_socket();
     "Socket::receiver": |(socket, size): (&'static Open, usize)| socket.receiver(size);
     "Socket::peer_addr<Datagram>": |socket: &'static WithPeer| socket.peer_addr();
     "Socket::default_destination": |socket: &'static WithDestination| socket.default_destination();
@@ -261,7 +261,7 @@ calls! {
 
 drops! {
     "UdpSocket::drop": UdpSocket;
-    "Receiver::drop": Receiver;
+    "DatagramReceiver::drop": DatagramReceiver;
     "Received::drop": Received;
     "Batch::drop": Batch;
     "Drain::drop": Drain<'static>;
@@ -272,10 +272,10 @@ drops! {
 
 formats! {
     "UdpSocket::fmt<Debug>": UdpSocket as Debug;
-    "Connected::fmt<Debug>": Connected<&'static UdpSocket> as Debug;
+    "ConnectedUdp::fmt<Debug>": ConnectedUdp<&'static UdpSocket> as Debug;
     "FixedPeer::fmt<Debug>": FixedPeer as Debug;
     "DefaultDestination::fmt<Debug>": DefaultDestination as Debug;
-    "Receiver::fmt<Debug>": Receiver as Debug;
+    "DatagramReceiver::fmt<Debug>": DatagramReceiver as Debug;
     "Received::fmt<Debug>": Received as Debug;
     "Batch::fmt<Debug>": Batch as Debug;
     "Drain::fmt<Debug>": Drain<'static> as Debug;

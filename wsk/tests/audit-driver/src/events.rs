@@ -76,7 +76,7 @@ impl ConnectionEvents for Counter {
         Receipt::Partial(1)
     }
 
-    fn disconnected(&self, _abortive: bool, _level: Level) {
+    fn disconnected(&self, _abortive: bool, _level: CallbackIrql) {
         self.count();
     }
 
@@ -121,13 +121,13 @@ futures! {
     "PendingInspection::reject": |pending: PendingInspection| pending.reject();
 }
 
-type Bytes = &'static mut [u8];
+type SliceMut = &'static mut [u8];
 
 calls! {
     "Data::len": |data: &'static Data<'static>| data.len();
     "Data::is_empty": |data: &'static Data<'static>| data.is_empty();
     "Data::chunks": |data: &'static Data<'static>| data.chunks().last();
-    "Data::copy_to": |(data, to): (&'static Data<'static>, Bytes)| data.copy_to(to);
+    "Data::copy_to": |(data, to): (&'static Data<'static>, SliceMut)| data.copy_to(to);
     "Data::is_entire_message": |data: &'static Data<'static>| data.is_entire_message();
     "Data::release_soon": |data: &'static Data<'static>| data.release_soon();
     "Data::level": |data: &'static Data<'static>| data.level();
@@ -135,17 +135,17 @@ calls! {
     "RetainedData::len": |data: &'static RetainedData| data.len();
     "RetainedData::is_empty": |data: &'static RetainedData| data.is_empty();
     "RetainedData::chunks": |data: &'static RetainedData| data.chunks().last();
-    "RetainedData::copy_to": |(data, to): (&'static RetainedData, Bytes)| data.copy_to(to);
+    "RetainedData::copy_to": |(data, to): (&'static RetainedData, SliceMut)| data.copy_to(to);
     "Chunks::next": |chunks: &'static mut Chunks<'static>| chunks.next();
 }
 
 calls! {
-    "Datagram::len": |datagram: Datagram<'static>| datagram.len();
-    "Datagram::is_empty": |datagram: Datagram<'static>| datagram.is_empty();
-    "Datagram::peer_addr": |datagram: Datagram<'static>| datagram.peer_addr();
-    "Datagram::chunks": |datagram: Datagram<'static>| datagram.chunks();
-    "Datagram::control_messages": |datagram: Datagram<'static>| datagram.control_messages();
-    "Datagram::copy_to": |(datagram, to): (Datagram<'static>, Bytes)| datagram.copy_to(to);
+    "IndicatedDatagram::len": |datagram: IndicatedDatagram<'static>| datagram.len();
+    "IndicatedDatagram::is_empty": |datagram: IndicatedDatagram<'static>| datagram.is_empty();
+    "IndicatedDatagram::peer_addr": |datagram: IndicatedDatagram<'static>| datagram.peer_addr();
+    "IndicatedDatagram::chunks": |datagram: IndicatedDatagram<'static>| datagram.chunks();
+    "IndicatedDatagram::control_messages": |datagram: IndicatedDatagram<'static>| datagram.control_messages();
+    "IndicatedDatagram::copy_to": |(datagram, to): (IndicatedDatagram<'static>, SliceMut)| datagram.copy_to(to);
     "DatagramIter::next": |datagrams: &'static mut DatagramIter<'static>| datagrams.next();
     "Datagrams::iter": |datagrams: &'static Datagrams<'static>| datagrams.iter();
     "Datagrams::into_iter": |datagrams: &'static Datagrams<'static>| datagrams.into_iter();

@@ -291,10 +291,10 @@ fn older_windows_refuses_unsupported_control_data() {
 }
 
 /// What a datagram said: its bytes, and its control messages.
-type Said = (Vec<u8>, Option<(IpAddr, Ecn, u8, u8)>);
+type ReceivedMessage = (Vec<u8>, Option<(IpAddr, Ecn, u8, u8)>);
 
 #[derive(Default)]
-struct Listener(Mutex<Vec<Said>>);
+struct Listener(Mutex<Vec<ReceivedMessage>>);
 
 #[wsk::events]
 impl DatagramEvents for Listener {

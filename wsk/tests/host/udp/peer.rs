@@ -6,7 +6,7 @@ use test_support::connection::buffer;
 use test_support::futures::poll_times;
 use test_support::scenario::{on_host, timings, with_all_timings};
 use wsk::cmsg::{Ecn, SendControl};
-use wsk::net::Connected;
+use wsk::net::ConnectedUdp;
 use wsk::socket::{DatagramSocket, Exchanges, Socket};
 use wsk::{Buffer, ErrorKind, Provider, Result, UdpSocket, socket::Datagram};
 use wsk_host::Host;
@@ -201,7 +201,7 @@ fn a_dead_socket_reports_no_peer() {
 /// A socket with its peer can be a field, and shared by tasks that send and receive.
 #[test]
 fn a_connected_socket_is_stored_and_gives_its_socket_back() {
-    struct Client(Connected);
+    struct Client(ConnectedUdp);
 
     with_all_timings(async |wsk| {
         let (server, address) = bound(&wsk).await?;

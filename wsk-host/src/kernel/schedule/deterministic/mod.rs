@@ -10,7 +10,7 @@ mod turns;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use self::state::{Next, Schedule};
+use self::state::{NextEvent, ThreadSchedule};
 use super::machine_thread::MachineThread;
 use super::{Job, JobId, ThreadId, Ticks, run};
 use crate::kernel::config::Config;
@@ -20,7 +20,7 @@ const STEPS: u64 = 1000;
 const TIME_OF_STEPS: Ticks = 10_000;
 
 pub(crate) struct Deterministic {
-    state: Mutex<Schedule>,
+    state: Mutex<ThreadSchedule>,
     /// The time, which is read more often than anything else.
     clock: Arc<AtomicU64>,
     /// Whether the seed picks the next thread.
@@ -36,7 +36,7 @@ pub(crate) struct Deterministic {
 impl Deterministic {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
         let clock = Arc::<AtomicU64>::default();
-        let state = Schedule::new(Arc::clone(&clock), config.timing.seed_or_zero());
+        let state = ThreadSchedule::new(Arc::clone(&clock), config.timing.seed_or_zero());
         Arc::new(Self {
             state: Mutex::new(state),
             clock,
@@ -47,7 +47,7 @@ impl Deterministic {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, Schedule> {
+    fn state(&self) -> MutexGuard<'_, ThreadSchedule> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,22 +182,22 @@ impl Deterministic {
 
     fn run_next<'a>(
         &'a self,
-        mut state: MutexGuard<'a, Schedule>,
+        mut state: MutexGuard<'a, ThreadSchedule>,
         me: ThreadId,
-        next: Next,
-    ) -> MutexGuard<'a, Schedule> {
+        next: NextEvent,
+    ) -> MutexGuard<'a, ThreadSchedule> {
         if self.step() {
             let now = state.now;
             state.pass_time(now + TIME_OF_STEPS);
         }
         match next {
-            Next::Job(job) => {
+            NextEvent::Job(job) => {
                 state.progress += 1;
                 drop(state);
                 run(job);
                 self.state()
             }
-            Next::Thread(thread) => {
+            NextEvent::Thread(thread) => {
                 state.give_turn(thread);
                 self.await_turn(state, me)
             }

@@ -10,7 +10,7 @@ use super::super::{Job, JobId, ThreadId, Ticks};
 use crate::kernel::random::Random;
 
 /// The state of a kernel's deterministic threads.
-pub(super) struct Schedule {
+pub(super) struct ThreadSchedule {
     pub(super) random: Random,
     pub(super) now: Ticks,
     /// A copy of the time.
@@ -48,13 +48,13 @@ pub(super) struct ScheduledThread {
     pub(super) turn: Arc<Condvar>,
 }
 /// An event that can happen next.
-pub(super) enum Next {
+pub(super) enum NextEvent {
     Job(Job),
     Thread(ThreadId),
 }
 /// The most due jobs that chance picks among, so that picking costs the same however many are due.
 const CHOICE: usize = 64;
-impl Schedule {
+impl ThreadSchedule {
     /// No threads and no jobs, at the time zero.
     pub(super) fn new(clock: Arc<AtomicU64>, seed: u64) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl Schedule {
     }
 
     /// The next event at this time, beside the thread that asks.
-    pub(super) fn next(&mut self, asking: ThreadId, mixed: bool) -> Option<Next> {
+    pub(super) fn next(&mut self, asking: ThreadId, mixed: bool) -> Option<NextEvent> {
         let due = self.jobs.range(..=(self.now, u64::MAX)).take(CHOICE).count();
         let ready = self.ready.len() - usize::from(self.ready.contains(&asking));
         if due + ready == 0 {
@@ -137,15 +137,15 @@ impl Schedule {
             Some(_) if !mixed => {
                 let after = self.ready.range(asking + 1..).next();
                 let first = self.ready.iter().find(|id| **id != asking);
-                after.or(first).copied().map(Next::Thread)
+                after.or(first).copied().map(NextEvent::Thread)
             }
             Some(thread) => {
                 let others = self.ready.iter().filter(|id| **id != asking);
-                others.copied().nth(thread).map(Next::Thread)
+                others.copied().nth(thread).map(NextEvent::Thread)
             }
             None => {
                 let key = *self.jobs.keys().nth(chosen)?;
-                self.jobs.remove(&key).map(Next::Job)
+                self.jobs.remove(&key).map(NextEvent::Job)
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::super::{TIME_FOR_PLACES, ThreadId, Ticks, patience};
 use super::Deterministic;
-use super::state::Schedule;
+use super::state::ThreadSchedule;
 use crate::verifier::{hang, place_of_client, report_hang};
 
 /// The real time that a thread may keep its turn while others are ready.
@@ -24,17 +24,17 @@ struct Since {
 }
 
 impl Since {
-    fn now(state: &Schedule) -> Self {
+    fn now(state: &ThreadSchedule) -> Self {
         Self { time: Instant::now(), delay: state.delay() }
     }
 
     /// The time since then, and how long of it the thread has waited for a processor.
-    fn elapsed(&self, state: &Schedule) -> (Duration, Duration) {
+    fn elapsed(&self, state: &ThreadSchedule) -> (Duration, Duration) {
         (self.time.elapsed(), state.delay().saturating_sub(self.delay))
     }
 
     /// Whether the thread has kept its turn for the patience of a report.
-    fn kept(&self, state: &Schedule, patience: Duration) -> bool {
+    fn kept(&self, state: &ThreadSchedule, patience: Duration) -> bool {
         let (time, delay) = self.elapsed(state);
         is_too_long(time, delay, patience)
     }
@@ -53,9 +53,9 @@ impl Deterministic {
     /// Waits until a thread has its turn.
     pub(super) fn await_turn<'a>(
         &'a self,
-        mut state: MutexGuard<'a, Schedule>,
+        mut state: MutexGuard<'a, ThreadSchedule>,
         thread: ThreadId,
-    ) -> MutexGuard<'a, Schedule> {
+    ) -> MutexGuard<'a, ThreadSchedule> {
         let turn = Arc::clone(&state.thread(thread).turn);
         let patience = patience().unwrap_or(LONGEST_TURN).min(LONGEST_TURN);
         let mut progress = self.progress(&state);
@@ -83,16 +83,16 @@ impl Deterministic {
     }
 
     /// The number of turns, jobs, wake-ups and events so far.
-    fn progress(&self, state: &Schedule) -> u64 {
+    fn progress(&self, state: &ThreadSchedule) -> u64 {
         state.progress.wrapping_add(self.events.load(Ordering::Relaxed))
     }
 
     /// Records the place of the current thread, for a report.
     fn answer<'a>(
         &'a self,
-        state: MutexGuard<'a, Schedule>,
+        state: MutexGuard<'a, ThreadSchedule>,
         me: ThreadId,
-    ) -> MutexGuard<'a, Schedule> {
+    ) -> MutexGuard<'a, ThreadSchedule> {
         drop(state);
         let place = place_of_client();
         let mut state = self.state();
@@ -106,7 +106,7 @@ impl Deterministic {
     /// Asks every other waiting thread for its place, and returns the places by the threads' numbers.
     fn places(
         &self,
-        mut state: MutexGuard<'_, Schedule>,
+        mut state: MutexGuard<'_, ThreadSchedule>,
         me: ThreadId,
     ) -> BTreeMap<ThreadId, String> {
         let running = state.current.filter(|_| !state.idle);
@@ -115,7 +115,7 @@ impl Deterministic {
         for thread in state.threads.values() {
             thread.turn.notify_all();
         }
-        let is_asking = |state: &mut Schedule| !state.asked.is_empty();
+        let is_asking = |state: &mut ThreadSchedule| !state.asked.is_empty();
         let waited = self.answered.wait_timeout_while(state, TIME_FOR_PLACES, is_asking);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.asked.clear();
@@ -128,10 +128,10 @@ impl Deterministic {
     /// Another thread has kept its turn since a time, and nothing else has happened.
     fn complain<'a>(
         &'a self,
-        mut state: MutexGuard<'a, Schedule>,
+        mut state: MutexGuard<'a, ThreadSchedule>,
         me: ThreadId,
         since: &Since,
-    ) -> MutexGuard<'a, Schedule> {
+    ) -> MutexGuard<'a, ThreadSchedule> {
         let keeper = state.current.unwrap_or(0);
         let (time, _) = since.elapsed(&state);
         let is_hanging = state.is_kept_waiting(me) && since.kept(&state, LONGEST_TURN);
@@ -155,10 +155,10 @@ impl Deterministic {
     /// change that. Meanwhile the kernel's clock is the machine's.
     pub(super) fn idle<'a>(
         &'a self,
-        mut state: MutexGuard<'a, Schedule>,
+        mut state: MutexGuard<'a, ThreadSchedule>,
         me: ThreadId,
         until: Option<Ticks>,
-    ) -> MutexGuard<'a, Schedule> {
+    ) -> MutexGuard<'a, ThreadSchedule> {
         /// The longest that a wait without an end may block before it is waited for anew.
         const LONG: Duration = Duration::from_secs(3600);
         state.idle = true;

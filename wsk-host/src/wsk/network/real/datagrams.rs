@@ -12,7 +12,7 @@ use wsk_sys::{
     UDP_RECV_MAX_COALESCED_SIZE,
 };
 
-use super::super::{Datagram, Outgoing};
+use super::super::{IncomingDatagram, Outgoing};
 use super::endpoint::{Endpoint, poll, status};
 use super::icmp_errors::{self, Undelivered};
 use crate::wsk::options::{Setting, Value};
@@ -37,7 +37,7 @@ impl HopLimits {
 pub(super) struct UdpState {
     state: UdpSocketState,
     /// The rest of a coalesced sequence that was not delivered yet.
-    queue: VecDeque<Datagram>,
+    queue: VecDeque<IncomingDatagram>,
     /// The maximum size of a coalesced sequence for the client, in bytes; zero disables coalescing.
     coalesces: usize,
     room: Vec<u8>,
@@ -121,7 +121,7 @@ impl UdpState {
         else {
             return Ok(false);
         };
-        self.queue.push_back(Datagram {
+        self.queue.push_back(IncomingDatagram {
             bytes: self.room[..length].to_vec(),
             from: to,
             to: None,
@@ -161,7 +161,7 @@ impl UdpState {
         let [meta] = meta;
         let stride = meta.stride.max(1);
         let bytes = &self.room[..meta.len];
-        let datagram = |bytes: &[u8], segment| Datagram {
+        let datagram = |bytes: &[u8], segment| IncomingDatagram {
             bytes: bytes.to_vec(),
             from: meta.addr,
             to: meta.dst_ip.map(|ip| ip.to_canonical()),
@@ -221,7 +221,7 @@ impl Endpoint {
         Poll::Ready(Ok(()))
     }
 
-    pub(super) fn receive_from(&mut self) -> Poll<Result<Datagram, NTSTATUS>> {
+    pub(super) fn receive_from(&mut self) -> Poll<Result<IncomingDatagram, NTSTATUS>> {
         let Some(datagrams) = &mut self.datagrams else {
             return Poll::Pending;
         };

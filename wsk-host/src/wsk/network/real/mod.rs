@@ -27,7 +27,9 @@ use wsk_sys::{
     NTSTATUS, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE, STATUS_TOO_MANY_ADDRESSES,
 };
 
-use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
+use super::{
+    Binding, IncomingConnection, IncomingDatagram, NetworkBackend, Outgoing, ReadableData,
+};
 use crate::kernel::schedule::Ticks;
 use crate::verifier::kernel_violation;
 use crate::wsk::options::Setting;
@@ -94,14 +96,15 @@ impl NetworkBackend for Real {
         endpoint.listen().map_err(|error| status(&error))
     }
 
-    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>> {
+    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<IncomingConnection, NTSTATUS>> {
         let (inner, remote) = match self.endpoint(id).map(|endpoint| endpoint.accept()) {
             Ok(Poll::Ready(Ok(accepted))) => accepted,
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Err(status))) | Err(status) => return Poll::Ready(Err(status)),
         };
         let local = local_address(&inner).unwrap_or(remote);
-        let added = self.add(number, inner, Some(remote)).map(|()| Incoming { local, remote });
+        let added =
+            self.add(number, inner, Some(remote)).map(|()| IncomingConnection { local, remote });
         Poll::Ready(added.map_err(|error| status(&error)))
     }
 
@@ -126,7 +129,7 @@ impl NetworkBackend for Real {
         self.endpoint(id)?.finish()
     }
 
-    fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>> {
+    fn readable(&mut self, id: u64) -> Poll<Result<ReadableData, NTSTATUS>> {
         self.poll_endpoint(id, Endpoint::readable)
     }
 
@@ -145,7 +148,7 @@ impl NetworkBackend for Real {
         }
     }
 
-    fn receive_from(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>> {
+    fn receive_from(&mut self, id: u64) -> Poll<Result<IncomingDatagram, NTSTATUS>> {
         match self.endpoints.get_mut(&id) {
             Some(endpoint) => endpoint.receive_from(),
             None => Poll::Pending,

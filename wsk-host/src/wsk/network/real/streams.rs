@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_TOO_MANY_ADDRESSES};
 
-use super::super::Readable;
+use super::super::ReadableData;
 use super::endpoint::{Endpoint, poll, status};
 
 impl Endpoint {
@@ -72,9 +72,9 @@ impl Endpoint {
     }
 
     /// Whether bytes, or the end of the stream, can be received.
-    pub(super) fn readable(&mut self) -> Poll<Result<Readable, NTSTATUS>> {
+    pub(super) fn readable(&mut self) -> Poll<Result<ReadableData, NTSTATUS>> {
         self.unless_lost(|inner| inner.peek(&mut [MaybeUninit::uninit()]))
-            .map_ok(|count| if count == 0 { Readable::End } else { Readable::Bytes })
+            .map_ok(|count| if count == 0 { ReadableData::End } else { ReadableData::Bytes })
     }
 
     /// The number of bytes that can be received at once, up to 64 KiB.

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_SIZE};
 
-use super::super::{Datagram, IcmpError, NetworkBackend, Outgoing};
+use super::super::{IcmpError, IncomingDatagram, NetworkBackend, Outgoing};
 use super::endpoint::{Endpoint, loopback, seen_by};
 use super::{INTERFACE, Simulated};
 
@@ -47,7 +47,7 @@ impl Simulated {
             outgoing.bytes.chunks(size).collect()
         };
         for bytes in segments {
-            let datagram = Datagram {
+            let datagram = IncomingDatagram {
                 bytes: bytes.to_vec(),
                 from,
                 to: Some(to.ip()),
@@ -70,12 +70,12 @@ impl Simulated {
 
     /// Reports to a sender that wants errors that nothing is bound where a datagram was sent to. The report comes from
     /// there, and quotes the datagram.
-    fn report_unreachable(&mut self, sender: u64, to: SocketAddr, datagram: Datagram) {
+    fn report_unreachable(&mut self, sender: u64, to: SocketAddr, datagram: IncomingDatagram) {
         let wants = |endpoint: &Endpoint| endpoint.errors.contains(&to.is_ipv4());
         let is_here = self.addresses().contains(&to.ip());
         if is_here && self.endpoints.get(sender).is_some_and(wants) {
             let error = Some(IcmpError::port_unreachable(to.is_ipv4()));
-            let report = Datagram {
+            let report = IncomingDatagram {
                 from: to,
                 to: Some(datagram.from.ip()),
                 error,
@@ -110,7 +110,7 @@ impl Simulated {
         closest.map(|(id, _)| *id).into_iter().collect()
     }
 
-    fn carry(&mut self, receiver: u64, datagram: &Datagram) {
+    fn carry(&mut self, receiver: u64, datagram: &IncomingDatagram) {
         if self.random.per_mille(self.faults.loss) {
             return;
         }
@@ -125,7 +125,7 @@ impl Simulated {
         }
     }
 
-    pub(super) fn receive_datagram(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>> {
+    pub(super) fn receive_datagram(&mut self, id: u64) -> Poll<Result<IncomingDatagram, NTSTATUS>> {
         let now = self.now;
         let Some(endpoint) = self.endpoints.get_mut(id) else {
             return Poll::Pending;
@@ -147,7 +147,7 @@ impl Simulated {
 impl Endpoint {
     /// Adds to a datagram those of the same sender that have arrived behind it, if the client wants that:
     /// all of one size, but for the last, which may be shorter.
-    fn coalesce(&mut self, datagram: &mut Datagram, now: u64) {
+    fn coalesce(&mut self, datagram: &mut IncomingDatagram, now: u64) {
         let size = datagram.bytes.len();
         if self.coalesces == 0 || size == 0 {
             return;

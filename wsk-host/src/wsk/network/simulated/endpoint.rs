@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use rustc_hash::FxHashMap;
 use wsk_sys::NTSTATUS;
 
-use super::super::{Binding, Datagram, EndpointKind};
+use super::super::{Binding, EndpointKind, IncomingDatagram};
 use super::link::{ConnectionRequest, Link};
 use crate::kernel::schedule::Ticks;
 
@@ -15,7 +15,7 @@ pub(super) struct Endpoint {
     pub(super) local: SocketAddr,
     pub(super) binding: Binding,
     pub(super) role: EndpointState,
-    pub(super) datagrams: VecDeque<(Ticks, Datagram)>,
+    pub(super) datagrams: VecDeque<(Ticks, IncomingDatagram)>,
     pub(super) groups: BTreeSet<IpAddr>,
     /// The other side of a connection that this one has asked for, when its listener has accepted it.
     pub(super) server: Option<u64>,
@@ -39,7 +39,7 @@ impl Endpoint {
     pub(super) fn new(local: SocketAddr, binding: Binding) -> Self {
         let role = match binding.kind {
             EndpointKind::Listener { .. } => EndpointState::Listening(VecDeque::new()),
-            EndpointKind::Stream | EndpointKind::Datagram => EndpointState::Bound,
+            EndpointKind::Stream | EndpointKind::IncomingDatagram => EndpointState::Bound,
         };
         Self {
             local,

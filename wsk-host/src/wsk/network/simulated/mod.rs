@@ -14,7 +14,9 @@ use std::task::Poll;
 
 use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_DEVICE_STATE};
 
-use super::{Binding, Datagram, Incoming, NetworkBackend, Outgoing, Readable};
+use super::{
+    Binding, IncomingConnection, IncomingDatagram, NetworkBackend, Outgoing, ReadableData,
+};
 use crate::kernel::config::Timing;
 use crate::kernel::random::Random;
 use crate::kernel::schedule::{Ticks, ticks};
@@ -90,7 +92,7 @@ impl NetworkBackend for Simulated {
         }
     }
 
-    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<Incoming, NTSTATUS>> {
+    fn accept(&mut self, id: u64, number: u64) -> Poll<Result<IncomingConnection, NTSTATUS>> {
         self.accept_request(id, number)
     }
 
@@ -115,7 +117,7 @@ impl NetworkBackend for Simulated {
         self.send_end(id)
     }
 
-    fn readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>> {
+    fn readable(&mut self, id: u64) -> Poll<Result<ReadableData, NTSTATUS>> {
         self.link_readable(id)
     }
 
@@ -131,7 +133,7 @@ impl NetworkBackend for Simulated {
         Poll::Ready(self.send_datagram(id, datagram))
     }
 
-    fn receive_from(&mut self, id: u64) -> Poll<Result<Datagram, NTSTATUS>> {
+    fn receive_from(&mut self, id: u64) -> Poll<Result<IncomingDatagram, NTSTATUS>> {
         self.receive_datagram(id)
     }
 

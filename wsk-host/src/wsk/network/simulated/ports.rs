@@ -133,7 +133,7 @@ mod tests {
     fn binding(ip: [u8; 4], sharing: Sharing, has_security: bool) -> Binding {
         Binding {
             local: SocketAddr::from((ip, 7)),
-            kind: EndpointKind::Datagram,
+            kind: EndpointKind::IncomingDatagram,
             sharing,
             has_security,
             only_v6: true,
@@ -202,7 +202,7 @@ mod tests {
         for binding in [
             at(1, EndpointKind::Stream),
             at(2, EndpointKind::Stream),
-            at(1, EndpointKind::Datagram),
+            at(1, EndpointKind::IncomingDatagram),
         ] {
             for _ in 0..16_384 {
                 id += 1;

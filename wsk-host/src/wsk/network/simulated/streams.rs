@@ -8,7 +8,7 @@ use wsk_sys::{
     NTSTATUS, STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE,
 };
 
-use super::super::{Binding, EndpointKind, Incoming, Readable};
+use super::super::{Binding, EndpointKind, IncomingConnection, ReadableData};
 use super::Simulated;
 use super::endpoint::{Endpoint, EndpointState, loopback, seen_by};
 use super::link::{ConnectionRequest, Link, Segment};
@@ -107,7 +107,7 @@ impl Simulated {
         &mut self,
         id: u64,
         number: u64,
-    ) -> Poll<Result<Incoming, NTSTATUS>> {
+    ) -> Poll<Result<IncomingConnection, NTSTATUS>> {
         let now = self.now;
         let Some(listener) = self.endpoints.get_mut(id) else {
             return Poll::Pending;
@@ -138,7 +138,8 @@ impl Simulated {
         } else if !is_open {
             self.lose(number, now);
         }
-        let incoming = Incoming { local: seen_by(local, is_v4), remote: seen_by(remote, is_v4) };
+        let incoming =
+            IncomingConnection { local: seen_by(local, is_v4), remote: seen_by(remote, is_v4) };
         Poll::Ready(Ok(incoming))
     }
 
@@ -251,7 +252,7 @@ impl Simulated {
         Ok(())
     }
 
-    pub(super) fn link_readable(&mut self, id: u64) -> Poll<Result<Readable, NTSTATUS>> {
+    pub(super) fn link_readable(&mut self, id: u64) -> Poll<Result<ReadableData, NTSTATUS>> {
         let now = self.now;
         let Some(link) = self.link(id) else {
             return Poll::Ready(Err(STATUS_CONNECTION_RESET));
@@ -262,8 +263,8 @@ impl Simulated {
         match link.incoming.front() {
             Some((due, segment)) if *due <= now && link.peer != 0 => {
                 Poll::Ready(Ok(match segment {
-                    Segment::Bytes(_) => Readable::Bytes,
-                    Segment::End => Readable::End,
+                    Segment::Bytes(_) => ReadableData::Bytes,
+                    Segment::End => ReadableData::End,
                 }))
             }
             _ => Poll::Pending,
@@ -292,8 +293,8 @@ impl Simulated {
         match self.link_readable(id) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(status)) => return Poll::Ready(Err(status)),
-            Poll::Ready(Ok(Readable::End)) => return Poll::Ready(Ok(0)),
-            Poll::Ready(Ok(Readable::Bytes)) => {}
+            Poll::Ready(Ok(ReadableData::End)) => return Poll::Ready(Ok(0)),
+            Poll::Ready(Ok(ReadableData::Bytes)) => {}
         }
         let now = self.now;
         let Some(link) = self.link(id) else {
