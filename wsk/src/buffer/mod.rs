@@ -15,6 +15,8 @@
 mod buffer_pool;
 mod chain;
 mod mdl_chain;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
