@@ -51,9 +51,11 @@
 //!
 //! # TLS
 //!
-//! This crate has no TLS. A TLS library of the `no_std` world, such as `embedded-tls`, runs in a task on the traits of
-//! `embedded-io-async`. It must not allocate infallibly or panic, takes its random numbers from [`random`], and needs
-//! trusted certificates, which the driver has to bring; none has been tried with this crate.
+//! This crate has no TLS. The repository's `examples/https` runs [rustls](https://docs.rs/rustls) in a task, on
+//! [`net::BufferedStream`]: with random numbers from [`random`], the time from [`time::SystemTime`], and certificates that the driver
+//! brings. rustls allocates, and a failed allocation brings the system down; the example says what else it costs. `embedded-tls`
+//! 0.19 does not allocate, but lets no other crate verify certificates, and its own verification does not ask whether the owner
+//! of a certificate may certify others.
 //!
 //! # Requirements
 //!

@@ -185,12 +185,20 @@ static GXX: Dependency =
 pub(crate) static CLANG: Dependency =
     Dependency { name: "clang", package: "clang", is_there: || setup::on_path("clang") };
 
+static OPENSSL: Dependency =
+    Dependency { name: "openssl", package: "openssl", is_there: || setup::on_path("openssl") };
+
 fn nothing() -> Vec<&'static Dependency> {
     Vec::new()
 }
 
 fn compilers() -> Vec<&'static Dependency> {
     vec![&GCC, &GXX, &CLANG]
+}
+
+/// The server that the HTTPS client is tested with.
+fn openssl() -> Vec<&'static Dependency> {
+    vec![&OPENSSL]
 }
 
 fn libclang() -> Vec<&'static Dependency> {

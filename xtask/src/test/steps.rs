@@ -8,11 +8,11 @@ use xshell::{Cmd, Shell, cmd};
 
 use cargo_wsk::audit::Report;
 use cargo_wsk::build::{self, Arch, Build};
-use cargo_wsk::setup;
+use cargo_wsk::{Workspace, setup};
 
 use super::{
-    Step, c, callback_cost, compilers, fuzz, headers, libclang, linted, miri, nothing, release,
-    template, units, web_needs, wine as wine_needs, wine_web,
+    Step, c, callback_cost, compilers, fuzz, headers, libclang, linted, miri, nothing, openssl,
+    release, template, units, web_needs, wine as wine_needs, wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
@@ -29,7 +29,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 36] = [
+pub(super) static STEPS: [Step; 37] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -97,6 +97,14 @@ pub(super) static STEPS: [Step; 36] = [
         about: "tests of the web example on the host, and its lints",
         needs: web_needs,
         run: units::web,
+    },
+    Step {
+        // A workspace of its own, most of which is others' cryptography.
+        name: "https",
+        is_for_releases: true,
+        about: "the https example against openssl, its lints, and its driver's link for both processors",
+        needs: openssl,
+        run: https,
     },
     Step {
         // Lints that depend on a feature, or that tests hide, such as those of unused code.
@@ -405,6 +413,22 @@ fn wdk_sys_tests() -> Result<()> {
     in_place_of_wdk_sys(&check_for(setup::TARGETS[1]))?;
     template::check_kmdf()?;
     in_place_of_wdk_sys(&["test", "--package", "wdk-sys-check"])
+}
+
+/// Checks a workspace that stands for the repository of a driver's author.
+fn https() -> Result<()> {
+    let folder = project::root().join("examples").join("https");
+    let shell = Shell::new()?;
+    shell.change_dir(&folder);
+    run(&cmd!(shell, "cargo fmt --all --check"))?;
+    run(&cmd!(shell, "cargo clippy --quiet --locked --all-targets -- --deny warnings"))?;
+    run(&cmd!(shell, "cargo test --quiet --locked"))?;
+    let workspace = Workspace::find(Some(&folder.join("Cargo.toml")))?;
+    for arch in Arch::ALL {
+        let image = Build::release("https-driver", arch).run(&workspace)?;
+        print!("{}", driver::describe(&image)?);
+    }
+    Ok(())
 }
 
 fn check_for(target: &str) -> [&str; 7] {
