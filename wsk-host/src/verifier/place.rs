@@ -202,6 +202,12 @@ fn is_of_c(function: &str) -> bool {
         && !OTHERS.iter().any(|other| function.starts_with(other))
 }
 
+/// The name of a function of C++ as its source has it. Those of Rust are such names already.
+fn of_cpp(function: &str) -> Option<String> {
+    function.strip_prefix("_Z")?;
+    cpp_demangle::Symbol::new(function).ok()?.demangle().ok()
+}
+
 /// The client's frames of a backtrace, whose paths may be relative to a folder.
 fn frames(backtrace: &str, folder: &Path) -> String {
     let mut found = String::new();
@@ -217,7 +223,7 @@ fn frames(backtrace: &str, folder: &Path) -> String {
                 count += 1;
                 if count <= FRAMES {
                     found.push_str("\n      ");
-                    found.push_str(function);
+                    found.push_str(&of_cpp(function).unwrap_or_else(|| function.to_owned()));
                 }
             }
             continue;
@@ -229,7 +235,7 @@ fn frames(backtrace: &str, folder: &Path) -> String {
         count += 1;
         if count <= FRAMES {
             found.push_str("\n      ");
-            found.push_str(function);
+            found.push_str(&of_cpp(function).unwrap_or_else(|| function.to_owned()));
             found.push(' ');
             found.push_str(place);
         }
@@ -287,6 +293,21 @@ mod tests {
             frames(backtrace, Path::new("/home/me")),
             "\n      wsk::kernel::event::Event::wait at ./wsk/src/kernel/event.rs:69:13\
              \n      tests::hangs at ./tests/hangs.rs:7:5"
+        );
+    }
+
+    /// With and without debug information.
+    #[test]
+    fn functions_of_cpp_have_the_names_of_their_source() {
+        let backtrace = "   0: _ZN6Client4sendEPvm
+             at /client/client.cpp:7:5
+   1: _ZN12_GLOBAL__N_13runEv
+   2: _Zno
+   3: main";
+        assert_eq!(
+            frames(backtrace, Path::new("/client")),
+            "\n      Client::send(void*, unsigned long) at /client/client.cpp:7:5\
+             \n      (anonymous namespace)::run()\n      _Zno\n      main"
         );
     }
 
