@@ -85,15 +85,13 @@ impl NetworkBackend for Real {
 
     fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
         let is_any = binding.local.port() == 0;
-        self.make(id, binding).map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse if is_any => STATUS_TOO_MANY_ADDRESSES,
-            _ => status(&error),
-        })
+        self.make(id, binding).map_err(|error| bind_status(&error, is_any))
     }
 
     fn listen(&mut self, id: u64) -> Result<(), NTSTATUS> {
         let endpoint = self.endpoint(id)?;
-        endpoint.listen().map_err(|error| status(&error))
+        let lacks_port = endpoint.lacks_port();
+        endpoint.listen().map_err(|error| bind_status(&error, lacks_port))
     }
 
     fn accept(&mut self, id: u64, number: u64) -> Poll<Result<IncomingConnection, NTSTATUS>> {
@@ -229,6 +227,14 @@ impl Drop for Real {
 fn key(id: u64) -> usize {
     // wsk-sys is for 64-bit systems only.
     usize::try_from(id).unwrap_or(usize::MAX - 1)
+}
+
+/// The status of a bind that has failed, which was to choose a port if `is_any` is true.
+fn bind_status(error: &io::Error, is_any: bool) -> NTSTATUS {
+    match error.kind() {
+        io::ErrorKind::AddrInUse if is_any => STATUS_TOO_MANY_ADDRESSES,
+        _ => status(error),
+    }
 }
 
 fn local_address(socket: &socket2::Socket) -> Option<SocketAddr> {

@@ -81,12 +81,14 @@ impl Endpoint {
         self.inner.listen(BACKLOG)
     }
 
+    /// Whether the socket gets its port late, and has none yet.
+    pub(super) fn lacks_port(&self) -> bool {
+        self.late.is_some() && local_address(&self.inner).is_none_or(|local| local.port() == 0)
+    }
+
     /// Binds the socket to a port, unless it has one.
     fn require_port(&self) -> io::Result<()> {
-        let Some(late) = self.late else { return Ok(()) };
-        if local_address(&self.inner).is_some_and(|local| local.port() != 0) {
-            return Ok(());
-        }
+        let Some(late) = self.late.filter(|_| self.lacks_port()) else { return Ok(()) };
         set_without_port(&self.inner, false)?;
         self.inner.bind(&late.into())
     }

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use wsk_sys::NTSTATUS;
 
 use super::super::{Binding, EndpointKind, IncomingDatagram};
+use super::dynamic_ports::DynamicPorts;
 use super::link::{ConnectionRequest, Link};
 use crate::kernel::schedule::Ticks;
 
@@ -99,6 +100,8 @@ pub(super) fn seen_by(address: SocketAddr, is_v4: bool) -> SocketAddr {
 pub(super) struct Endpoints {
     by_id: FxHashMap<u64, Endpoint>,
     by_port: BTreeMap<u16, BTreeSet<u64>>,
+    /// The dynamic ports of the endpoints in `by_port`.
+    dynamic: DynamicPorts,
 }
 
 impl Endpoints {
@@ -114,6 +117,8 @@ impl Endpoints {
         // A connection that a listener has accepted is never looked for by its port.
         if !endpoint.is_accepted() {
             self.by_port.entry(endpoint.local.port()).or_default().insert(id);
+            let (is_datagram, local) = (endpoint.binding.kind.is_datagram(), endpoint.local);
+            self.dynamic.insert(is_datagram, local.ip(), local.port());
         }
         self.by_id.insert(id, endpoint);
     }
@@ -122,12 +127,30 @@ impl Endpoints {
         let endpoint = self.by_id.remove(&id)?;
         let port = endpoint.local.port();
         if let Some(ids) = self.by_port.get_mut(&port) {
-            ids.remove(&id);
+            if ids.remove(&id) {
+                let is_datagram = endpoint.binding.kind.is_datagram();
+                self.dynamic.remove(is_datagram, endpoint.local.ip(), port);
+            }
             if ids.is_empty() {
                 self.by_port.remove(&port);
             }
         }
         Some(endpoint)
+    }
+
+    /// Moves an endpoint that was bound to the wildcard address to a specific one.
+    pub(super) fn set_ip(&mut self, id: u64, ip: IpAddr) {
+        let Some(endpoint) = self.by_id.get_mut(&id) else { return };
+        let (is_datagram, former) = (endpoint.binding.kind.is_datagram(), endpoint.local);
+        endpoint.local.set_ip(ip);
+        if self.by_port.get(&former.port()).is_some_and(|ids| ids.contains(&id)) {
+            self.dynamic.remove(is_datagram, former.ip(), former.port());
+            self.dynamic.insert(is_datagram, ip, former.port());
+        }
+    }
+
+    pub(super) fn dynamic_ports(&self) -> &DynamicPorts {
+        &self.dynamic
     }
 
     /// The endpoints that were bound to a port, in the order of their creation.

@@ -1,6 +1,7 @@
 //! A network in memory, between the sockets of one host. A seed decides its events.
 
 mod datagrams;
+mod dynamic_ports;
 mod endpoint;
 mod link;
 mod ports;
@@ -52,7 +53,7 @@ impl Simulated {
             delay: if timing.is_mixed() { ticks(config.delay) } else { 0 },
             faults: config.faults,
             window: config.window.max(1),
-            last_port: 49_151,
+            last_port: dynamic_ports::FIRST - 1,
             added: BTreeSet::new(),
             wakeups: Vec::new(),
         }

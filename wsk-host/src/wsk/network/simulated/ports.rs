@@ -35,15 +35,10 @@ impl Simulated {
 
     /// The next port of the dynamic range that no other socket has at the binding's address. None if all are taken.
     fn free_port(&mut self, binding: &Binding) -> Option<u16> {
-        const FIRST: u16 = 49_152;
-        for _ in FIRST..=u16::MAX {
-            self.last_port = self.last_port.checked_add(1).unwrap_or(FIRST);
-            let mut others = self.endpoints.at_port(self.last_port);
-            if others.all(|(_, other)| is_elsewhere(binding, other)) {
-                return Some(self.last_port);
-            }
-        }
-        None
+        let (is_datagram, ip) = (binding.kind.is_datagram(), binding.local.ip());
+        let port = self.endpoints.dynamic_ports().next(is_datagram, ip, self.last_port)?;
+        self.last_port = port;
+        Some(port)
     }
 }
 

@@ -48,9 +48,13 @@ impl Simulated {
             self.wake(due, id);
             return;
         };
-        if client.local.ip().is_unspecified() {
-            client.local.set_ip(loopback(to.is_ipv4()));
+        let is_wildcard = client.local.ip().is_unspecified();
+        if is_wildcard {
+            self.endpoints.set_ip(id, loopback(to.is_ipv4()));
         }
+        let Some(client) = self.endpoints.get_mut(id) else {
+            return;
+        };
         client.role = EndpointState::Connecting(None);
         client.server = None;
         let from = SocketAddr::new(client.local.ip().to_canonical(), client.local.port());
