@@ -17,6 +17,8 @@ use crate::kernel::blocks::describe_all;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::current_irql;
 use crate::kernel::ke::region;
+#[cfg(all(unix, not(miri)))]
+use crate::kernel::last_words;
 use crate::kernel::panics::caught;
 use crate::verifier::kernel_violation;
 use crate::wsk::require_ended;
@@ -51,6 +53,8 @@ pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
         Timing::Inline | Timing::Deferred => vec![config],
     };
     assert!(!configs.is_empty(), "a test needs at least one seed");
+    #[cfg(all(unix, not(miri)))]
+    last_words::install();
     for config in configs {
         let host = Host::new(config);
         if let Timing::Mixed(seed) = config.timing {

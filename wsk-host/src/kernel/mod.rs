@@ -39,6 +39,8 @@ mod image;
 pub(crate) mod imports;
 pub(crate) mod io;
 pub(crate) mod ke;
+#[cfg(all(unix, not(miri)))]
+pub(crate) mod last_words;
 pub(crate) mod loaded_image;
 pub(crate) mod mm;
 mod ob;
@@ -56,16 +58,14 @@ pub(crate) mod resources;
 pub(crate) mod rtl;
 pub(crate) mod schedule;
 pub(crate) mod stack;
+mod thread_context;
 pub(crate) mod trace;
 pub(crate) mod usage;
 mod zw;
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Deref;
-use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -86,6 +86,9 @@ use random::Random;
 use registry::Registry;
 use resources::Resources;
 use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
+use thread_context::CURRENT;
+pub use thread_context::Entered;
+pub(crate) use thread_context::current;
 use trace::Trace;
 use usage::MemoryUsage;
 
@@ -126,42 +129,6 @@ struct KernelState {
     again: OnceLock<String>,
     /// Whether a hang of native threads was reported.
     is_hang_reported: AtomicBool,
-}
-
-thread_local! {
-    static CURRENT: RefCell<Option<Rc<ThreadContext>>> = const { RefCell::new(None) };
-}
-
-/// The kernel that a thread has entered, and the thread's number in it.
-pub(crate) struct ThreadContext {
-    kernel: Kernel,
-    thread: ThreadId,
-}
-
-/// The current thread's kernel. Unlike a [`Kernel`], it costs no atomic operation.
-pub(crate) enum CurrentKernel {
-    Entered(Rc<ThreadContext>),
-    Default(Kernel),
-}
-
-impl Deref for CurrentKernel {
-    type Target = Kernel;
-
-    fn deref(&self) -> &Kernel {
-        match self {
-            Self::Entered(attachment) => &attachment.kernel,
-            Self::Default(kernel) => kernel,
-        }
-    }
-}
-
-/// The kernel of the current thread: see [`Kernel::current`].
-pub(crate) fn current() -> CurrentKernel {
-    let entered = CURRENT.with(|current| current.borrow().clone());
-    entered.map_or_else(
-        || CurrentKernel::Default(DEFAULT.get_or_init(default).clone()),
-        CurrentKernel::Entered,
-    )
 }
 
 /// The default kernel, of threads that have entered no other. It cannot observe their start and end, so they are native
@@ -268,22 +235,6 @@ impl Kernel {
         CURRENT.set(inside);
         self.0.scheduler.set_blocking(thread, false);
         result
-    }
-
-    /// The kernel of the current thread: the kernel that the thread has [entered](Self::enter), or else the process's
-    /// default kernel.
-    #[must_use]
-    pub fn current() -> Self {
-        current().clone()
-    }
-
-    fn entered() -> Option<Self> {
-        CURRENT.with(|current| current.borrow().as_ref().map(|current| current.kernel.clone()))
-    }
-
-    /// The number of the current thread in its kernel; zero if it has entered none.
-    pub(crate) fn current_thread() -> ThreadId {
-        CURRENT.with(|current| current.borrow().as_ref().map_or(0, |current| current.thread))
     }
 
     /// Whether two references refer to the same kernel.
@@ -565,52 +516,6 @@ fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
         outstanding.advice.splice(0..0, advice);
     }
     hang::describe(kernel.now(), &waits, places, &requests, &outstanding)
-}
-
-/// The attachment of a thread to a kernel: see [`Kernel::enter`].
-pub struct Entered {
-    outer: Option<Rc<ThreadContext>>,
-    /// False if the thread already belonged to the kernel.
-    is_new: bool,
-}
-
-impl Entered {
-    fn new(kernel: Kernel, announce: impl FnOnce() -> ThreadId) -> Self {
-        let outer = CURRENT.with(|current| current.borrow().clone());
-        let is_inside = outer.as_ref().is_some_and(|outer| outer.kernel.is_same(&kernel));
-        if !is_inside {
-            // A thread has a turn in one kernel at a time.
-            if let Some(outer) = &outer {
-                outer.kernel.0.scheduler.end(outer.thread);
-            }
-            let thread = announce();
-            kernel.0.scheduler.begin(thread);
-            CURRENT.set(Some(Rc::new(ThreadContext { kernel, thread })));
-        }
-        Self { outer, is_new: !is_inside }
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        if !self.is_new {
-            return;
-        }
-        let inner = CURRENT.replace(self.outer.take());
-        if let Some(inner) = inner {
-            inner.kernel.0.scheduler.end(inner.thread);
-        }
-        let outer = CURRENT.with(|current| current.borrow().clone());
-        if let Some(outer) = outer {
-            outer.kernel.0.scheduler.begin(outer.thread);
-        }
-    }
-}
-
-impl fmt::Debug for Entered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entered").field("is_new", &self.is_new).finish_non_exhaustive()
-    }
 }
 
 /// Returns the status with a number, for one that `wsk-sys` does not name.

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 mod levels;
@@ -155,8 +156,18 @@ pub(crate) fn write_report(report: &str) {
     write(&with_context(report));
 }
 
+/// Whether a report was written.
+static IS_REPORTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a report says why the process ends, if it ends.
+#[cfg(all(unix, not(miri)))]
+pub(crate) fn is_reported() -> bool {
+    IS_REPORTED.load(Ordering::Relaxed)
+}
+
 /// Writes a report past the harness of a test.
 fn write(report: &str) {
+    IS_REPORTED.store(true, Ordering::Relaxed);
     let mut stderr = std::io::stderr().lock();
     // Without standard error nothing can be reported; the process ends nevertheless.
     let _ = stderr.write_all(report.as_bytes()).and_then(|()| stderr.flush());
