@@ -151,6 +151,13 @@ static int Scenario(void *Parameter)
         if (Local.sin_port != Address.sin_port) {
             Status = STATUS_UNSUCCESSFUL;
         }
+    } else if (is("registration-on-the-stack")) {
+        WSK_CLIENT_NPI Npi = {NULL, &Dispatch};
+        WSK_REGISTRATION Registration;
+        Status = WskRegister(&Npi, &Registration);
+        if (NT_SUCCESS(Status)) {
+            WskDeregister(&Registration);
+        }
     } else if (is("empty-control-data")) {
         Send(Client, Socket, (PSOCKADDR)To, (PCMSGHDR)((char *)Client->Memory + 2048));
         Status = Wait(Client);

@@ -20,8 +20,8 @@ pub enum Level {
 
 /// The level of each rule.
 ///
-/// The documentation of WSK forbids some practices of shipped drivers that Windows tolerates: addresses and contexts on the
-/// stack of a function that waits, `OutputSizeReturned` beside an IRP, control data of length 0, an event callback that is
+/// The documentation of WSK forbids some practices of shipped drivers that Windows tolerates: addresses, contexts and
+/// registrations on the stack of a function that waits, `OutputSizeReturned` beside an IRP, control data of length 0, an event callback that is
 /// enabled with an IRP or in a completion routine, and a retained list that is released element by element.
 /// [`STRICT`](Self::STRICT) stops there, too; [`TOLERANT`](Self::TOLERANT) warns. Every other violation stops the process,
 /// unless its rule has another level. Then the client continues as WSK could: an invalid argument is answered with a
