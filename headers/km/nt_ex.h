@@ -154,6 +154,22 @@ VOID ExDeleteNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside);
 PVOID ExAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside);
 VOID ExFreeToNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PVOID Entry);
 
+/* Lists in paged pool, for code at APC_LEVEL and below: PagedPool blocks of a list of the other kind. */
+
+FORCEINLINE VOID ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                                PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+{
+    ExInitializeNPagedLookasideList((PNPAGED_LOOKASIDE_LIST)(PVOID)Lookaside, Allocate, Free, Flags, Size, Tag, Depth);
+    Lookaside->L.Type = PagedPool;
+}
+
+#define WSK_HEADERS_PAGED_LOOKASIDE(Lookaside) ((PNPAGED_LOOKASIDE_LIST)(PVOID)(PPAGED_LOOKASIDE_LIST)(Lookaside))
+#define ExDeletePagedLookasideList(Lookaside)  ExDeleteNPagedLookasideList(WSK_HEADERS_PAGED_LOOKASIDE(Lookaside))
+#define ExAllocateFromPagedLookasideList(Lookaside) \
+    ExAllocateFromNPagedLookasideList(WSK_HEADERS_PAGED_LOOKASIDE(Lookaside))
+#define ExFreeToPagedLookasideList(Lookaside, Entry) \
+    ExFreeToNPagedLookasideList(WSK_HEADERS_PAGED_LOOKASIDE(Lookaside), (Entry))
+
 /* Rundown protection: users come and go until the owner waits for the last of them. */
 
 typedef struct _EX_RUNDOWN_REF {
@@ -198,6 +214,26 @@ VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex);
 BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex);
 VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex);
 VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex);
+
+/* Guarded mutexes: the owner is in a guarded region, at its level from before. */
+
+typedef FAST_MUTEX KGUARDED_MUTEX, *PKGUARDED_MUTEX;
+
+#define KeInitializeGuardedMutex(Mutex)    ExInitializeFastMutex(Mutex)
+#define KeAcquireGuardedMutexUnsafe(Mutex) ExAcquireFastMutexUnsafe(Mutex)
+#define KeReleaseGuardedMutexUnsafe(Mutex) ExReleaseFastMutexUnsafe(Mutex)
+
+FORCEINLINE VOID KeAcquireGuardedMutex(PKGUARDED_MUTEX Mutex)
+{
+    KeEnterGuardedRegion();
+    ExAcquireFastMutexUnsafe(Mutex);
+}
+
+FORCEINLINE VOID KeReleaseGuardedMutex(PKGUARDED_MUTEX Mutex)
+{
+    ExReleaseFastMutexUnsafe(Mutex);
+    KeLeaveGuardedRegion();
+}
 
 /* Push locks: of one writer or of many readers, which are in a critical region. */
 

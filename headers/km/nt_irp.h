@@ -219,6 +219,10 @@ FORCEINLINE PDRIVER_CANCEL IoSetCancelRoutine(PIRP Irp, PDRIVER_CANCEL CancelRou
     return __atomic_exchange_n(&Irp->CancelRoutine, CancelRoutine, __ATOMIC_SEQ_CST);
 }
 
+/* Of the program that has made a request: on the host, the system process, which has 64 bits. */
+#define IoIs32bitProcess(Irp)                  ((BOOLEAN)((void)(Irp), FALSE))
+#define IoGetFunctionCodeFromCtlCode(Code)     (((Code) >> 2) & 0x00000fff)
+
 /* Work items: routines that a system thread calls at PASSIVE_LEVEL. */
 
 typedef enum _WORK_QUEUE_TYPE {

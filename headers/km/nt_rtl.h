@@ -134,6 +134,26 @@ VOID RtlTimeToTimeFields(PLARGE_INTEGER Time, PTIME_FIELDS TimeFields);
 BOOLEAN RtlTimeFieldsToTime(PTIME_FIELDS TimeFields, PLARGE_INTEGER Time);
 VOID ExSystemTimeToLocalTime(PLARGE_INTEGER SystemTime, PLARGE_INTEGER LocalTime);
 
+/* Seconds since 1970, which end in 2106: a time outside has none. */
+
+#define WSK_HEADERS_UNIX_EPOCH 116444736000000000LL
+
+FORCEINLINE BOOLEAN RtlTimeToSecondsSince1970(PLARGE_INTEGER Time, PULONG ElapsedSeconds)
+{
+    LONGLONG Seconds = (Time->QuadPart - WSK_HEADERS_UNIX_EPOCH) / 10000000;
+
+    if (Time->QuadPart < WSK_HEADERS_UNIX_EPOCH || Seconds > 0xffffffffLL) {
+        return FALSE;
+    }
+    *ElapsedSeconds = (ULONG)Seconds;
+    return TRUE;
+}
+
+FORCEINLINE VOID RtlSecondsSince1970ToTime(ULONG ElapsedSeconds, PLARGE_INTEGER Time)
+{
+    Time->QuadPart = WSK_HEADERS_UNIX_EPOCH + (LONGLONG)ElapsedSeconds * 10000000;
+}
+
 /* The version of Windows */
 
 NTSTATUS RtlGetVersion(PRTL_OSVERSIONINFOW lpVersionInformation);

@@ -8,6 +8,7 @@
 #ifndef WSK_HEADERS_WDM_H
 #define WSK_HEADERS_WDM_H
 
+#include <nt_csq.h>
 #include <nt_debug.h>
 #include <nt_device.h>
 #include <nt_ex.h>
@@ -17,6 +18,7 @@
 #include <nt_lists.h>
 #include <nt_mm.h>
 #include <nt_ps.h>
+#include <nt_registry.h>
 #include <nt_resource.h>
 #include <nt_rtl.h>
 #include <nt_types.h>

@@ -14,6 +14,7 @@ use std::cell::{RefCell, UnsafeCell};
 use std::collections::{BTreeSet, HashMap};
 use std::mem::ManuallyDrop;
 use std::ptr;
+use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -49,6 +50,23 @@ struct ThreadObject {
     header: UnsafeCell<DISPATCHER_HEADER>,
     number: ThreadId,
     join: Mutex<Option<JoinHandle<()>>>,
+    priorities: Priorities,
+}
+
+/// The priorities of a thread. They have no effect: the seed, or the machine, chooses the thread that runs.
+pub(crate) struct Priorities {
+    pub(crate) current: AtomicI32,
+    /// Relative to that of its process.
+    pub(crate) increment: AtomicI32,
+}
+
+impl Priorities {
+    /// That of a new system thread.
+    const NEW: i32 = 8;
+
+    fn new() -> Self {
+        Self { current: AtomicI32::new(Self::NEW), increment: AtomicI32::new(0) }
+    }
 }
 
 /// The addresses of all thread objects, to distinguish them from other pointers.
@@ -75,6 +93,7 @@ impl ThreadObject {
             header: UnsafeCell::new(header(THREAD, 0)),
             number,
             join: Mutex::new(None),
+            priorities: Priorities::new(),
         });
         threads().insert(Arc::as_ptr(&thread).addr());
         thread
@@ -283,6 +302,20 @@ unsafe fn thread_at(object: PVOID) -> Option<ManuallyDrop<Arc<ThreadObject>>> {
     }
     // SAFETY: the address is a thread's, and the caller's reference keeps it.
     Some(ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<ThreadObject>()) }))
+}
+
+/// Calls a function with the priorities of a thread. None if the object is no thread.
+///
+/// # Safety
+///
+/// The object is the current thread, or the caller has a reference to it if it is a thread.
+pub(crate) unsafe fn with_priorities<T>(
+    object: PVOID,
+    function: impl FnOnce(&Priorities) -> T,
+) -> Option<T> {
+    // SAFETY: a thread keeps itself while it runs, and the caller has a reference to another (this function's contract).
+    let thread = unsafe { thread_at(object) }?;
+    Some(function(&thread.priorities))
 }
 
 /// Adds a reference to a thread, and returns the number of references. None if the object is no thread.

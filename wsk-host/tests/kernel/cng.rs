@@ -19,7 +19,8 @@ fn random_bytes_need_the_systems_generator() {
         BCryptGenRandom(algorithm, bytes.as_mut_ptr(), size, flags)
     };
     let system = BCRYPT_USE_SYSTEM_PREFERRED_RNG;
-    assert_eq!(call(none, 20, 0), STATUS_INVALID_PARAMETER);
+    assert_eq!(call(none, 20, 0), STATUS_INVALID_HANDLE);
+    assert_eq!(call(none, 20, system | 4), STATUS_INVALID_PARAMETER);
     assert_eq!(call(ptr::dangling_mut(), 20, system), STATUS_INVALID_HANDLE);
     assert_eq!(call(none, 19, system), STATUS_SUCCESS);
     assert!(bytes[..19].iter().any(|byte| *byte != 0));

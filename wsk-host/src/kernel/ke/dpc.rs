@@ -13,7 +13,7 @@
 use wsk_sys::{
     BOOLEAN, FALSE, KDPC, KDPC_IMPORTANCE, MediumHighImportance, NTSTATUS, PASSIVE_LEVEL,
     PKDEFERRED_ROUTINE, PKDPC, PPROCESSOR_NUMBER, PRKDPC, PROCESSOR_NUMBER, PVOID,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, TRUE, ULONG,
+    STATUS_INVALID_PARAMETER, STATUS_SUCCESS, TRUE,
 };
 
 use super::dpc_watchdog;
@@ -62,20 +62,6 @@ unsafe extern "C" fn KeInsertQueueDpc(dpc: PRKDPC, first: PVOID, second: PVOID) 
     kernel.soon(move |kernel| call(kernel, dpc.get(), number));
     interrupt();
     TRUE
-}
-
-/// The host's only processor has the number 0.
-#[wsk_host_macros::export]
-unsafe extern "C" fn KeGetProcessorNumberFromIndex(
-    index: ULONG,
-    number: PPROCESSOR_NUMBER,
-) -> NTSTATUS {
-    if index != 0 {
-        return STATUS_INVALID_PARAMETER;
-    }
-    // SAFETY: the caller passes room for a number.
-    unsafe { number.write(PROCESSOR_NUMBER::default()) };
-    STATUS_SUCCESS
 }
 
 #[wsk_host_macros::export]

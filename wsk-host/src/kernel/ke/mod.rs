@@ -10,6 +10,7 @@ mod event;
 pub(crate) mod event_calls;
 pub(crate) mod irql;
 mod mutex;
+mod processor;
 pub(crate) mod region;
 mod semaphore;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]

@@ -1,18 +1,14 @@
-//! `Ke…CriticalRegion`, and processors.
+//! `Ke…CriticalRegion`.
 //!
 //! # Safety
 //!
-//! The exported functions have the contracts that Microsoft documents. They use the client's pointers during
-//! the call only, unless a comment says otherwise.
+//! The exported functions have the contracts that Microsoft documents.
 
-#![expect(
-    unsafe_code,
-    reason = "the functions are C's, and so are the objects behind their pointers"
-)]
+#![expect(unsafe_code, reason = "the functions are exported under their names in C")]
 
 use std::cell::Cell;
 
-use wsk_sys::{APC_LEVEL, BOOLEAN, FALSE, TRUE, ULONG, USHORT};
+use wsk_sys::{APC_LEVEL, BOOLEAN, FALSE, TRUE};
 
 use crate::kernel::ke::dispatcher::owned_mutexes;
 use crate::kernel::ke::irql::{current_irql, require_at_most};
@@ -64,34 +60,4 @@ pub(crate) fn require_none(function: &str) {
     if left > 0 {
         kernel_violation(&format!("{function}: the thread has not left {left} critical regions"));
     }
-}
-
-/// `PROCESSOR_NUMBER`.
-#[repr(C)]
-pub(crate) struct ProcessorNumber {
-    group: USHORT,
-    number: u8,
-    reserved: u8,
-}
-
-/// A host has one processor, as a client sees it.
-#[wsk_host_macros::export]
-unsafe extern "C" fn KeGetCurrentProcessorNumberEx(number: *mut ProcessorNumber) -> ULONG {
-    if !number.is_null() {
-        // SAFETY: the caller passes room for a number, or null.
-        unsafe { number.write(ProcessorNumber { group: 0, number: 0, reserved: 0 }) };
-    }
-    0
-}
-
-const ALL_PROCESSOR_GROUPS: USHORT = 0xFFFF;
-
-#[wsk_host_macros::export]
-extern "C" fn KeQueryActiveProcessorCountEx(group: USHORT) -> ULONG {
-    ULONG::from(group == 0 || group == ALL_PROCESSOR_GROUPS)
-}
-
-#[wsk_host_macros::export]
-extern "C" fn KeQueryMaximumProcessorCountEx(group: USHORT) -> ULONG {
-    KeQueryActiveProcessorCountEx(group)
 }

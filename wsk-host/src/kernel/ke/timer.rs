@@ -10,18 +10,20 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
+use std::time::Duration;
+
 use wsk_sys::fields;
 use wsk_sys::{
-    BOOLEAN, DISPATCH_LEVEL, FALSE, KTIMER, LARGE_INTEGER, NotificationTimer, PKDPC, PKTIMER,
-    SynchronizationTimer, TIMER_TYPE, TRUE,
+    BOOLEAN, DISPATCH_LEVEL, FALSE, KTIMER, LARGE_INTEGER, LONG, NotificationTimer, PKDPC, PKTIMER,
+    SynchronizationTimer, TIMER_TYPE, TRUE, ULONG,
 };
 
 use super::dispatcher::{NOTIFICATION_TIMER, SYNCHRONIZATION_TIMER, change, initialize};
 use super::dpc::queue;
 use super::irql::require_at_most;
 use super::time::relative;
-use super::timer_queue::SetTimer;
-use crate::kernel::schedule::{ClientPointer, ticks};
+use super::timer_queue::{SetTimer, TimerQueue};
+use crate::kernel::schedule::{ClientPointer, Ticks, ticks};
 use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::{Origin, kernel_violation};
 
@@ -64,9 +66,53 @@ unsafe fn require_timer(timer: PKTIMER, function: &str) {
 
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) -> BOOLEAN {
-    require_at_most(DISPATCH_LEVEL, "KeSetTimer");
     // SAFETY: the caller passes an initialized timer.
-    unsafe { require_timer(timer, "KeSetTimer") };
+    unsafe { set(timer, due, 0, dpc, "KeSetTimer") }
+}
+
+/// The period is in milliseconds, and zero for a timer that expires once.
+#[wsk_host_macros::export]
+unsafe extern "C" fn KeSetTimerEx(
+    timer: PKTIMER,
+    due: LARGE_INTEGER,
+    period: LONG,
+    dpc: PKDPC,
+) -> BOOLEAN {
+    let Ok(period) = ULONG::try_from(period) else {
+        kernel_violation(&format!("KeSetTimerEx: the period of {period} ms is negative"))
+    };
+    // SAFETY: the caller passes an initialized timer.
+    unsafe { set(timer, due, period, dpc, "KeSetTimerEx") }
+}
+
+/// A timer that may be late is not: it need not be.
+#[wsk_host_macros::export]
+unsafe extern "C" fn KeSetCoalescableTimer(
+    timer: PKTIMER,
+    due: LARGE_INTEGER,
+    period: ULONG,
+    _tolerance: ULONG,
+    dpc: PKDPC,
+) -> BOOLEAN {
+    // SAFETY: the caller passes an initialized timer.
+    unsafe { set(timer, due, period, dpc, "KeSetCoalescableTimer") }
+}
+
+/// Sets a timer, and returns whether it was set before.
+///
+/// # Safety
+///
+/// The timer is initialized, and it and the deferred procedure call stay valid while it is set.
+unsafe fn set(
+    timer: PKTIMER,
+    due: LARGE_INTEGER,
+    period: ULONG,
+    dpc: PKDPC,
+    function: &'static str,
+) -> BOOLEAN {
+    require_at_most(DISPATCH_LEVEL, function);
+    // SAFETY: the timer is initialized (this function's contract).
+    unsafe { require_timer(timer, function) };
     let kernel = current();
     let left = ticks(relative(fields::quad_part(&due)));
     let at = kernel.now().saturating_add(left);
@@ -77,9 +123,32 @@ unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) 
     // SAFETY: the timer is initialized, as was checked; `expire` takes the lock over all timers first.
     unsafe { change(&raw mut (*timer).Header, |_| 0) };
     // SAFETY: the caller's timer is valid, and the lock over all timers is held.
-    unsafe { (&raw mut (*timer).DueTime.QuadPart).write(at) };
-    // SAFETY: the caller's timer is valid, and the lock over all timers is held.
     unsafe { (&raw mut (*timer).Dpc).write(dpc) };
+    let period = ticks(Duration::from_millis(period.into()));
+    // SAFETY: the caller's timer is valid, and the lock over all timers is held.
+    unsafe { schedule(&kernel, &mut timers, timer, dpc, (at, period), Origin::here(function)) };
+    drop(timers);
+    // Without the lock: dropping a job may drop the last reference on the kernel.
+    drop(former);
+    interrupt();
+    if was_set { TRUE } else { FALSE }
+}
+
+/// Has a timer expire at a time, and again after each period, if that is not zero.
+///
+/// # Safety
+///
+/// The timer is valid, and not set.
+unsafe fn schedule(
+    kernel: &Kernel,
+    timers: &mut TimerQueue,
+    timer: PKTIMER,
+    dpc: PKDPC,
+    (at, period): (Ticks, Ticks),
+    origin: Origin,
+) {
+    // SAFETY: the timer is valid (this function's contract), and the lock over all timers is held.
+    unsafe { (&raw mut (*timer).DueTime.QuadPart).write(at) };
     let number = timers.next_number();
     let pointers = (ClientPointer(timer), ClientPointer(dpc));
     // The job takes the lock over all timers before it looks for itself.
@@ -87,13 +156,8 @@ unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) 
         let (timer, dpc) = (pointers.0.get(), pointers.1.get());
         expire(kernel, number, timer, dpc);
     });
-    let origin = Origin::here("KeSetTimer");
-    timers.insert_timer(timer.addr(), SetTimer { number, job, dpc: dpc.addr(), origin });
-    drop(timers);
-    // Without the lock: dropping a job may drop the last reference on the kernel.
-    drop(former);
-    interrupt();
-    if was_set { TRUE } else { FALSE }
+    timers
+        .insert_timer(timer.addr(), SetTimer { number, job, dpc: dpc.addr(), at, period, origin });
 }
 
 /// Signals a timer whose time has come, and queues its deferred procedure call.
@@ -103,11 +167,16 @@ fn expire(kernel: &Kernel, number: u64, timer: PKTIMER, dpc: PKDPC) {
     if !timers.is_set(timer.addr(), number) {
         return;
     }
-    timers.remove_timer(timer.addr());
+    let Some(set) = timers.remove_timer(timer.addr()) else { return };
     if !dpc.is_null() {
         queue(kernel, &mut timers, dpc);
     }
-    // SAFETY: the timer was set until here, so it is valid; it is not accessed afterwards.
+    if set.period != 0 {
+        let times = (set.at.saturating_add(set.period), set.period);
+        // SAFETY: the timer was set, so it is valid, and it was just taken out of the set ones.
+        unsafe { schedule(kernel, &mut timers, timer, dpc, times, set.origin) };
+    }
+    // SAFETY: the timer was set until here, so it is valid; it is not accessed afterwards, unless it is periodic, and set.
     unsafe { change(&raw mut (*timer).Header, |_| 1) };
 }
 

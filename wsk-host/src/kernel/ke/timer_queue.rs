@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wsk_sys::{KDPC, KTIMER};
 
 use super::dispatcher::Signal;
-use crate::kernel::schedule::JobId;
+use crate::kernel::schedule::{JobId, Ticks};
 use crate::kernel::usage::{addresses_of, require_not_in_use};
 use crate::verifier::Origin;
 
@@ -36,6 +36,10 @@ pub(crate) struct SetTimer {
     pub(crate) job: JobId,
     /// The address of its deferred procedure call, or zero.
     pub(crate) dpc: usize,
+    /// The time at which it expires.
+    pub(crate) at: Ticks,
+    /// The time after which it expires again; zero if it does not.
+    pub(crate) period: Ticks,
     pub(crate) origin: Origin,
 }
 
