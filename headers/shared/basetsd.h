@@ -8,6 +8,7 @@
 #ifndef WSK_HEADERS_BASETSD_H
 #define WSK_HEADERS_BASETSD_H
 
+#include <libc_names.h>
 #include <sal.h>
 
 #define VOID void

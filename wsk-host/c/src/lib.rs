@@ -12,8 +12,8 @@
 //! static int registers(void *context)
 //! {
 //!     static const WSK_CLIENT_DISPATCH Dispatch = {MAKE_WSK_VERSION(1, 0), 0, NULL};
+//!     static WSK_REGISTRATION Registration;
 //!     WSK_CLIENT_NPI Client = {NULL, &Dispatch};
-//!     WSK_REGISTRATION Registration;
 //!
 //!     UNREFERENCED_PARAMETER(context);
 //!     if (!NT_SUCCESS(WskRegister(&Client, &Registration))) {
@@ -42,8 +42,9 @@
 //!     "${CARGO_TARGET_DIR:-target}"/debug/libwsk_host.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
 //! ```
 //!
-//! On Linux, `cargo xtask library` renames what cargo's own `libwsk_host_c.a` takes from the C library, so that a client may
-//! define `connect`, `send` and all other names for itself.
+//! On Linux, a client may define `connect`, `send` and all other names of the C library for itself: the kernel's headers give
+//! its functions other names in the object file. Functions that are compiled without these headers need the library of
+//! `cargo xtask library`, which renames what cargo's own `libwsk_host_c.a` takes from the C library.
 //!
 //! The profile `c` (`cargo xtask library --profile c`) is `dev` with unwinding. Without that, as in this project's other profiles, a run that
 //! fails ends the process after it has said why, and `wsk_host_run` does not return.
@@ -72,6 +73,7 @@ use wsk_host::{
 };
 
 pub mod driver;
+mod names;
 
 /// `wsk_host_options` of the header, which documents it. Zeroes are the defaults.
 #[repr(C)]

@@ -1,5 +1,6 @@
 //! Where the client is: the part of a backtrace that is not the host's.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::env;
 use std::fmt::Write as _;
@@ -202,10 +203,17 @@ fn is_of_c(function: &str) -> bool {
         && !OTHERS.iter().any(|other| function.starts_with(other))
 }
 
-/// The name of a function of C++ as its source has it. Those of Rust are such names already.
-fn of_cpp(function: &str) -> Option<String> {
-    function.strip_prefix("_Z")?;
-    cpp_demangle::Symbol::new(function).ok()?.demangle().ok()
+/// The name of a function of C or C++ as its source has it. Those of Rust are such names already.
+fn in_source(function: &str) -> Cow<'_, str> {
+    // The kernel's headers rename functions with names of the C library (headers/shared/libc_names.h).
+    if let Some(name) = function.strip_prefix("wsk_client_") {
+        return name.into();
+    }
+    if !function.starts_with("_Z") {
+        return function.into();
+    }
+    let name = cpp_demangle::Symbol::new(function).ok().and_then(|symbol| symbol.demangle().ok());
+    name.map_or(function.into(), Cow::from)
 }
 
 /// The client's frames of a backtrace, whose paths may be relative to a folder.
@@ -223,7 +231,7 @@ fn frames(backtrace: &str, folder: &Path) -> String {
                 count += 1;
                 if count <= FRAMES {
                     found.push_str("\n      ");
-                    found.push_str(&of_cpp(function).unwrap_or_else(|| function.to_owned()));
+                    found.push_str(&in_source(function));
                 }
             }
             continue;
@@ -235,7 +243,7 @@ fn frames(backtrace: &str, folder: &Path) -> String {
         count += 1;
         if count <= FRAMES {
             found.push_str("\n      ");
-            found.push_str(&of_cpp(function).unwrap_or_else(|| function.to_owned()));
+            found.push_str(&in_source(function));
             found.push(' ');
             found.push_str(place);
         }
@@ -298,16 +306,17 @@ mod tests {
 
     /// With and without debug information.
     #[test]
-    fn functions_of_cpp_have_the_names_of_their_source() {
+    fn functions_of_c_and_cpp_have_the_names_of_their_source() {
         let backtrace = "   0: _ZN6Client4sendEPvm
              at /client/client.cpp:7:5
    1: _ZN12_GLOBAL__N_13runEv
    2: _Zno
-   3: main";
+   3: wsk_client_send
+   4: main";
         assert_eq!(
             frames(backtrace, Path::new("/client")),
             "\n      Client::send(void*, unsigned long) at /client/client.cpp:7:5\
-             \n      (anonymous namespace)::run()\n      _Zno\n      main"
+             \n      (anonymous namespace)::run()\n      _Zno\n      send\n      main"
         );
     }
 

@@ -29,6 +29,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The host as a static library (`wsk-host/c`), and the system's libraries that it needs.
 pub(crate) struct Library {
     pub(crate) path: PathBuf,
+    /// The library as cargo has made it.
+    pub(crate) built: PathBuf,
     pub(crate) needs: Vec<String>,
 }
 
@@ -47,7 +49,7 @@ impl Library {
         } else {
             fs::copy(&built, &path)?;
         }
-        Ok(Self { path, needs: needs.split_whitespace().map(str::to_owned).collect() })
+        Ok(Self { path, built, needs: needs.split_whitespace().map(str::to_owned).collect() })
     }
 
     /// The C library's functions that the host calls, and that a program may define for itself.
