@@ -219,6 +219,8 @@ fn tag(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -231,6 +233,58 @@ mod tests {
                     assert!(!text.contains("{{") && !text.contains("}}"), "{path}:\n{text}");
                 }
             }
+        }
+    }
+
+    /// The top-level items of a source by their first lines, with their comments. A blank line separates two.
+    fn items(source: &str) -> BTreeMap<&str, &str> {
+        let is_code = |line: &&str| !line.starts_with("//") && !line.starts_with('#');
+        let items = source.split("\n\n");
+        items.map(|item| (item.lines().find(is_code).unwrap_or_default(), item)).collect()
+    }
+
+    /// The template of a KMDF driver and `examples/wdk` are two drivers with the same shell. What they have in common is the same
+    /// to the letter, except the items that differ on purpose.
+    #[test]
+    fn the_kmdf_template_and_the_example_share_their_shell() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/wdk/src");
+        for (template, example, different, shared) in [
+            (
+                template!("kmdf/device.rs"),
+                "device.rs",
+                &[
+                    "struct Device {",
+                    "pub(crate) unsafe extern \"C\" fn add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> NTSTATUS {",
+                    "unsafe extern \"C\" fn prepare_hardware(",
+                    "unsafe extern \"C\" fn device_control(",
+                ][..],
+                4,
+            ),
+            (
+                template!("kmdf/driver.rs"),
+                "lib.rs",
+                &["pub unsafe extern \"system\" fn driver_entry("][..],
+                2,
+            ),
+        ] {
+            let example = fs::read_to_string(examples.join(example)).unwrap();
+            let (template, example) = (items(template), items(&example));
+            let is_item = |line: &str| line.ends_with(['{', '(']) && !line.starts_with("use ");
+            let common: Vec<&str> = template
+                .keys()
+                .copied()
+                .filter(|line| is_item(line) && example.contains_key(line))
+                .collect();
+            for line in &common {
+                assert_eq!(
+                    template[line] != example[line],
+                    different.contains(line),
+                    "`{line}` in the template:\n{}\nand in the example:\n{}",
+                    template[line],
+                    example[line]
+                );
+            }
+            assert_eq!(common.len(), different.len() + shared, "{common:#?}");
         }
     }
 

@@ -130,7 +130,7 @@ fn a_gate_has_changed() {
 
 /// However new a release is, what stands under its gate is seen.
 #[test]
-fn a_gate_names_a_release_that_nobody_described() {
+fn a_gate_of_an_undescribed_release_is_named() {
     let headers = Headers::copy();
     let newest = "#define NTDDI_WIN11_GE      0x0A000010\n";
     let new = "#if NTDDI_VERSION >= NTDDI_WIN12\n#define WSK_FLAG_NEW 0x20\n#endif\n\

@@ -106,7 +106,7 @@ fn an_anonymous_member_in_a_table_is_named() {
 }
 
 #[test]
-fn a_new_item_that_nobody_described_is_named() {
+fn a_new_item_without_a_description_is_named() {
     let headers = Headers::copy();
     let new = "#define WSK_FLAG_QUICKLY 0x00000010\n\
                typedef NTSTATUS(WSKAPI *PFN_WSK_HURRY)(PWSK_SOCKET Socket, PIRP Irp);\n";

@@ -69,7 +69,7 @@ fn a_release_that_is_not_recorded_is_answered_with_those_that_are() {
 }
 
 #[test]
-fn what_is_read_of_c() {
+fn every_kind_of_c_item_is_read() {
     let headers = Headers::copy();
     let new = "
 #if (NTDDI_VERSION >= NTDDI_WIN10_RS3) // a gate

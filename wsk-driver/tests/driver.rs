@@ -169,7 +169,7 @@ mod owns {
 }
 
 #[test]
-fn whatever_the_driver_keeps_is_ended() {
+fn objects_that_the_driver_keeps_end_at_unload() {
     load(Some(owns::DriverEntry), &[]).unwrap();
 }
 

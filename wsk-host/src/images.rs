@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use libc::{c_int, c_void, sigaction, siginfo_t};
+
 use crate::kernel::abi::images::{GuardedPages, place, wait_for_calls as wait_for_calls_into};
 use crate::kernel::abi::{self, entry_points};
 use crate::kernel::config::Windows;
@@ -94,6 +96,24 @@ pub fn current_thread() -> usize {
 #[must_use]
 pub fn is_protected(address: usize) -> bool {
     protection::contains(address)
+}
+
+/// Passes a signal to the handler that was installed before the loader's: see the arguments' names in `sigaction(2)`. Without
+/// one, restores the default action. It takes no lock, and allocates nothing.
+///
+/// # Safety
+///
+/// - `former` is an action that `sigaction` has returned for this signal.
+/// - The other arguments are those with which the system has called a handler of this signal, which returns after this call.
+#[expect(unsafe_code, reason = "the handler is called by its address")]
+pub unsafe fn pass_on(
+    former: Option<&sigaction>,
+    signal: c_int,
+    info: *mut siginfo_t,
+    context: *mut c_void,
+) {
+    // SAFETY: the arguments are as `pass_on` requires (this function's contract).
+    unsafe { protection::pass_on(former, signal, info, context) };
 }
 
 /// Sets the IRQL of the current thread without a check.

@@ -86,7 +86,6 @@ fn the_driver_echoes_with_every_timing() {
 fn the_driver_is_unloaded_with_busy_connections() {
     serving(async |wsk| {
         let mut open = Vec::new();
-        // As many as the driver in C serves at once.
         for number in 0..8 {
             let stream = TcpStream::connect(&wsk, server()).await?;
             if number % 2 == 0 {

@@ -2,8 +2,8 @@
  * What WSK calls for handlers that do nothing, as a careful driver in C writes them: to be compared with
  * callback_cost.rs, by `cargo xtask test callback-cost`.
  *
- * A context may be null if the socket was made without one, and what a callback tells of if the socket is no
- * longer functional: that is remembered, since from then on only a close is legal.
+ * A socket that was created without a context has a null one. A callback with null pointers reports that its socket is no
+ * longer functional: the client remembers that, since from then on only a close is legal.
  */
 #include <ntddk.h>
 #include <wsk.h>

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_least_windows_has_is_no_finding() {
+    fn a_function_of_the_least_windows_is_no_finding() {
         for (name, windows_8, windows_8_1, windows_10) in [
             ("KeSetEvent", 0, 0, 0),
             ("ExAllocateTimer", 1, 0, 0),

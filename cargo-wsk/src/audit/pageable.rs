@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_resident_passes_and_what_is_not_does_not() {
+    fn only_resident_sections_pass() {
         let section = |name: &str, flags| Section {
             name: name.to_owned(),
             characteristics: pe::IMAGE_SCN_MEM_READ | flags,

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_no_frame() {
+    fn unknown_unwind_codes_are_an_error() {
         assert!(frame_size(&[0xE1]).is_err());
         assert!(frame_size(&[0xE7, 0, 0, 0xE4]).is_err());
         assert!(frame_size(&[0xC2]).is_err());

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deepest_way_counts() {
+    fn the_deepest_path_counts() {
         let image = image(&[
             ("a", 10, &[1, 2]),
             ("b", 100, &[3]),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn ways_are_the_shortest_and_not_barred() {
+    fn the_shortest_allowed_path_is_found() {
         let image = image(&[
             ("a", 0, &[1, 2]),
             ("b", 0, &[3]),

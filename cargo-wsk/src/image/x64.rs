@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_no_frame() {
+    fn unknown_unwind_codes_are_an_error() {
         assert!(frame_size(&[0x21, 0, 0, 0]).is_err());
         assert!(frame_size(&[0x02, 0, 0, 0]).is_err());
         assert!(frame_size(&[0x01, 0, 1, 0, 0, 0x0A]).is_err());

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_does_not_come_is_an_error() {
+    fn a_missing_message_is_an_error() {
         let log = WineLog::kept();
         let error = log.wait_for(0, "unloaded", Duration::from_millis(1)).unwrap_err();
         assert!(error.to_string().contains("did not say `unloaded`"));

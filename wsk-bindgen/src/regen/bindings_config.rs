@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_nobody_knows_needs_a_date() {
+    fn an_unknown_gate_needs_a_date() {
         let gate = Some("NTDDI_VERSION >= NTDDI_WIN12");
         let error = format!("{:#}", dated(OOB, "", gate).unwrap_err());
         assert!(

@@ -1,20 +1,13 @@
 /*
  * Mutexes, resources, remove locks, and the safe strings that return their end, as C and as C++: each in a scenario of
- * its own, which returns the line that has failed, or 0.
+ * its own.
  */
 #include <ntddk.h>
 #include <ntstrsafe.h>
-#include <wsk_host.h>
 
-#include <stdio.h>
+#include "scenarios.h"
 
 #define TAG 'kcoL'
-#define CHECK(Condition)     \
-    do {                     \
-        if (!(Condition)) {  \
-            return __LINE__; \
-        }                    \
-    } while (0)
 
 enum { THREADS = 3, ROUNDS = 20 };
 
@@ -257,11 +250,6 @@ static int WaitsForItself(void *Context)
     return 0;
 }
 
-typedef struct _SCENARIO {
-    const char *Name;
-    wsk_host_scenario *Function;
-} SCENARIO;
-
 static const SCENARIO Scenarios[] = {
     {"excludes", Excludes},
     {"owns", Owns},
@@ -276,21 +264,5 @@ static const SCENARIO Scenarios[] = {
 
 int main(int argc, char **argv)
 {
-    wsk_host_options Options;
-    size_t Index;
-
-    RtlZeroMemory(&Options, sizeof(Options));
-    for (Index = 0; Index < (argc > 1 ? ARRAYSIZE(Scenarios) : 5); Index++) {
-        const char *Name = Scenarios[Index].Name;
-
-        if (argc > 1 && __builtin_strcmp(argv[1], Name) != 0) {
-            continue;
-        }
-        if (wsk_host_run(&Options, Scenarios[Index].Function, NULL) != 0) {
-            fprintf(stderr, "%s has failed\n", Name);
-            return 1;
-        }
-        printf("%s\n", Name);
-    }
-    return 0;
+    return RunScenarios(argc, argv, Scenarios, ARRAYSIZE(Scenarios), 5);
 }

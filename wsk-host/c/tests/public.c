@@ -1,22 +1,15 @@
 /*
  * What public clients of WSK rely on beyond its functions: types and limits, devices with a descriptor, and definitions
- * of their own under names that the library has, too. Each scenario returns the line that has failed, or 0.
+ * of their own under names that the library has, too.
  */
 #include <ntddk.h>
 
 #include <wdmsec.h>
 #include <wsk.h>
-#include <wsk_host.h>
+
+#include "scenarios.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-
-#define CHECK(Condition)     \
-    do {                     \
-        if (!(Condition)) {  \
-            return __LINE__; \
-        }                    \
-    } while (0)
 
 EXTERN_C_START
 
@@ -135,19 +128,13 @@ static int SecureDevice(void *Context)
     return 0;
 }
 
-static int run(const char *Name, wsk_host_scenario *Scenario)
-{
-    wsk_host_options Options;
+static const SCENARIO Scenarios[] = {
+    {"definitions", OwnDefinitions},
+    {"types", Types},
+    {"device", SecureDevice},
+};
 
-    RtlZeroMemory(&Options, sizeof(Options));
-    if (wsk_host_run(&Options, Scenario, NULL) != 0) {
-        return 1;
-    }
-    printf("%s\n", Name);
-    return 0;
-}
-
-int main(void)
+int main(int argc, char **argv)
 {
-    return run("definitions", OwnDefinitions) || run("types", Types) || run("device", SecureDevice);
+    return RunScenarios(argc, argv, Scenarios, ARRAYSIZE(Scenarios), ARRAYSIZE(Scenarios));
 }

@@ -2,7 +2,7 @@
 
 use super::protection::Access;
 use super::report_lock::lock;
-use super::reported;
+use crate::kernel::Kernel;
 use crate::verifier::{Rule, fatal_violation, kernel_violation};
 
 /// Ends the process with a report about an access to freed memory.
@@ -13,7 +13,7 @@ pub(super) fn report(Access { address, is_write }: Access) -> ! {
             "{access} memory at {address:#x}, which another kernel's client has freed"
         ))
     };
-    let Some(kernel) = reported() else { unknown() };
+    let Some(kernel) = Kernel::reported() else { unknown() };
     let freed = lock(&kernel.0.blocks).and_then(|pool| pool.freed_block_at(address));
     let Some(freed) = freed else { unknown() };
     let access =

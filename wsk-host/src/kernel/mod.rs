@@ -30,6 +30,7 @@ pub(crate) mod blocks;
 mod cng;
 pub(crate) mod config;
 pub(crate) mod context;
+mod current;
 pub(crate) mod ex;
 mod fault;
 pub(crate) mod hang;
@@ -38,6 +39,7 @@ mod image;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 pub(crate) mod imports;
 pub(crate) mod io;
+mod jobs;
 pub(crate) mod ke;
 #[cfg(all(unix, not(miri)))]
 pub(crate) mod last_words;
@@ -52,13 +54,13 @@ pub(crate) mod quarantine;
 pub(crate) mod random;
 mod record;
 pub(crate) mod registry;
+mod report;
 pub(crate) mod report_lock;
 pub(crate) mod residency;
 pub(crate) mod resources;
 pub(crate) mod rtl;
 pub(crate) mod schedule;
 pub(crate) mod stack;
-mod thread_context;
 pub(crate) mod trace;
 pub(crate) mod usage;
 mod zw;
@@ -74,7 +76,9 @@ use wsk_sys::ctypes::c_void;
 
 use blocks::Blocks;
 pub use config::{Config, Threads, Timing, Windows};
-use hang::{Awaited, OpenObjects, Waits};
+pub use current::Entered;
+pub(crate) use current::{current, interrupt};
+use hang::OpenObjects;
 use io::device_table::Devices;
 use io::work_queue::WorkQueue;
 use ke::event_calls::EventCallCounter;
@@ -85,14 +89,11 @@ use loaded_image::LoadedImage;
 use random::Random;
 use registry::Registry;
 use resources::Resources;
-use schedule::{Job, JobId, Scheduler, ThreadId, Ticks};
-use thread_context::CURRENT;
-pub use thread_context::Entered;
-pub(crate) use thread_context::current;
+use schedule::{Scheduler, ThreadId, Ticks};
 use trace::Trace;
 use usage::MemoryUsage;
 
-use crate::verifier::{self, Levels, Sources};
+use crate::verifier::Levels;
 
 /// A user-mode NT kernel: its threads, its clock and its pool. Clones are the same kernel.
 #[derive(Clone)]
@@ -131,28 +132,8 @@ struct KernelState {
     is_hang_reported: AtomicBool,
 }
 
-/// The default kernel, of threads that have entered no other. It cannot observe their start and end, so they are native
-/// threads. Under Miri they are deterministic, so that its runs are reproducible.
-static DEFAULT: OnceLock<Kernel> = OnceLock::new();
-
-fn default() -> Kernel {
-    let threads = if cfg!(miri) { Threads::Deterministic } else { Threads::Native };
-    Kernel::new(Config { threads, ..Config::default() })
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The levels of rules, with those of the environment.
-fn levels(configured: Levels) -> Levels {
-    let Some(variable) = std::env::var_os(verifier::VARIABLE) else { return configured };
-    match configured.parse(&variable.to_string_lossy()) {
-        Ok(levels) => levels,
-        Err(error) => {
-            verifier::kernel_violation(&format!("the variable {}: {error}", verifier::VARIABLE))
-        }
-    }
 }
 
 impl Kernel {
@@ -164,13 +145,10 @@ impl Kernel {
 
     /// Creates a kernel that reports describe by `description`.
     pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
-        verifier::set_sources(Sources { context: report_context, waits: report_waits });
-        verifier::set_levels(|| Some(reported()?.0.rules));
-        protection::set_report(fault::report);
-        panics::install(|| Self::entered().is_some());
+        Self::install_reports();
         Self(Arc::new(KernelState {
             config,
-            rules: levels(config.rules),
+            rules: Self::levels(config.rules),
             description: format!("{description:?}"),
             scheduler: Scheduler::new(&config),
             blocks: Mutex::default(),
@@ -192,20 +170,6 @@ impl Kernel {
         }))
     }
 
-    /// Attaches the current thread to this kernel until the result is dropped.
-    ///
-    /// With [`Threads::Deterministic`], one thread of a kernel runs at a time. This function waits for the thread's
-    /// turn. The thread keeps its turn until it waits in the kernel or leaves; see [`blocking`](Self::blocking).
-    #[must_use = "the thread leaves the kernel when this is dropped"]
-    pub fn enter(&self) -> Entered {
-        Entered::new(self.clone(), || self.announce())
-    }
-
-    /// Attaches the current thread, which [`announce`](Self::announce) has announced: see [`enter`](Self::enter).
-    pub(crate) fn enter_announced(&self, thread: ThreadId) -> Entered {
-        Entered::new(self.clone(), || thread)
-    }
-
     /// Announces a thread that is about to be started, so that its number does not depend on when the machine
     /// starts it.
     pub(crate) fn announce(&self) -> ThreadId {
@@ -215,26 +179,6 @@ impl Kernel {
     /// Withdraws an announced thread that could not be started.
     pub(crate) fn withdraw_announced(&self, thread: ThreadId) {
         self.0.scheduler.withdraw(thread);
-    }
-
-    /// Runs a closure that blocks outside of this kernel, for instance until another thread of the process has ended.
-    ///
-    /// Meanwhile the thread does not belong to the kernel, the kernel's other threads continue to run, and its clock is
-    /// the machine's.
-    pub fn blocking<T>(&self, blocks: impl FnOnce() -> T) -> T {
-        let inside = CURRENT.with(|current| match &*current.borrow() {
-            Some(attachment) if attachment.kernel.is_same(self) => Some(attachment.thread),
-            _ => None,
-        });
-        let Some(thread) = inside else {
-            return blocks();
-        };
-        self.0.scheduler.set_blocking(thread, true);
-        let inside = CURRENT.take();
-        let result = blocks();
-        CURRENT.set(inside);
-        self.0.scheduler.set_blocking(thread, false);
-        result
     }
 
     /// Whether two references refer to the same kernel.
@@ -377,19 +321,6 @@ impl Kernel {
         self.0.again.get_or_init(|| command);
     }
 
-    fn outstanding(&self) -> OpenObjects {
-        self.0.survey.get().map(|survey| survey(self)).unwrap_or_default()
-    }
-
-    /// The awaited objects of this kernel's threads.
-    fn waits(&self) -> Waits {
-        let of_kernel = ke::dispatcher::waiting(self.as_raw().addr());
-        let awaited = |(kind, object)| Awaited::new(kind, || ps::number_of(object));
-        let describe =
-            |(waiting, objects): (_, Vec<_>)| (waiting, objects.into_iter().map(awaited).collect());
-        of_kernel.into_iter().map(describe).collect()
-    }
-
     /// The time in ticks since the kernel was created.
     pub(crate) fn now(&self) -> Ticks {
         self.0.scheduler.now()
@@ -398,50 +329,6 @@ impl Kernel {
     /// The source of random decisions.
     pub(crate) fn by_chance<T>(&self, decide: impl FnOnce(&mut Random) -> T) -> T {
         decide(&mut lock(&self.0.random))
-    }
-
-    /// Runs a job at a point in time, as a DPC.
-    pub(crate) fn at(&self, due: Ticks, run: impl FnOnce(&Self) + Send + 'static) {
-        self.0.scheduler.at(due, self.job(run));
-    }
-
-    /// Runs a job on the next thread of the kernel that executes deferred work.
-    pub(crate) fn soon(&self, run: impl FnOnce(&Self) + Send + 'static) {
-        self.at(self.now(), run);
-    }
-
-    /// Runs a job at a point in time, for a client's timer: [`settle`](Self::settle) does not wait for it.
-    pub(crate) fn set_timer(&self, due: Ticks, run: impl FnOnce(&Self) + Send + 'static) -> JobId {
-        self.0.scheduler.set_timer(due, self.job(run))
-    }
-
-    /// Cancels a job of [`set_timer`](Self::set_timer), unless it has begun.
-    pub(crate) fn cancel_timer(&self, id: JobId) -> Option<Job> {
-        self.0.scheduler.cancel_timer(id)
-    }
-
-    fn job(&self, run: impl FnOnce(&Self) + Send + 'static) -> Job {
-        match self.0.scheduler {
-            // It runs in a thread that has entered this kernel, which owns it.
-            Scheduler::Deterministic(_) => Box::new(move || run(&current())),
-            // It keeps the kernel.
-            Scheduler::Native(_) => {
-                let kernel = self.clone();
-                Box::new(move || {
-                    let _entered = kernel.enter();
-                    run(&kernel);
-                })
-            }
-        }
-    }
-
-    /// Whether to defer the next job.
-    pub(crate) fn should_defer(&self) -> bool {
-        match self.0.config.timing {
-            Timing::Inline => false,
-            Timing::Deferred => true,
-            Timing::Mixed(_) => self.by_chance(|random| random.below(2) == 0),
-        }
     }
 
     /// The kernel as a pointer, for the driver context of an IRP.
@@ -478,44 +365,6 @@ impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kernel").field("config", &self.0.config).finish_non_exhaustive()
     }
-}
-
-/// A preemption point: a deterministic kernel sometimes runs another thread first. The caller holds no lock that a
-/// completion routine or a callback takes.
-pub(crate) fn interrupt() {
-    if current_irql() < wsk_sys::DISPATCH_LEVEL {
-        let kernel = current();
-        kernel.0.scheduler.interrupt(Kernel::current_thread());
-    }
-}
-
-/// The kernel that a report of the current thread is about.
-fn reported() -> Option<Kernel> {
-    Kernel::entered().or_else(|| DEFAULT.get().cloned())
-}
-
-/// The callback, the configuration and the last events of the current thread's kernel, for a report.
-fn report_context(lines: usize) -> Option<verifier::ReportContext> {
-    let kernel = reported()?;
-    Some(verifier::ReportContext {
-        callback: context::current_callback(),
-        config: kernel.0.description.clone(),
-        trace: kernel.trace_tail(lines),
-        again: kernel.0.again.get().cloned(),
-    })
-}
-
-/// The awaited objects of the threads of the current thread's kernel, for a report.
-fn report_waits(places: &BTreeMap<ThreadId, String>) -> String {
-    let Some(kernel) = reported() else { return String::new() };
-    let usage = report_lock::lock(&kernel.0.usage);
-    let requests = usage.map(|usage| usage.in_flight()).unwrap_or_default();
-    let (waits, mut outstanding) = (kernel.waits(), kernel.outstanding());
-    if let Some(trace) = report_lock::lock(&kernel.0.trace) {
-        let advice = hang::advice_of_returned(&waits, |thread| trace.last_return(thread));
-        outstanding.advice.splice(0..0, advice);
-    }
-    hang::describe(kernel.now(), &waits, places, &requests, &outstanding)
 }
 
 /// Returns the status with a number, for one that `wsk-sys` does not name.

@@ -430,13 +430,13 @@ fn send_backlog(kernel: &Kernel, id: u64, callbacks: &CallbackTable, size: usize
     );
 }
 
-/// Tells a callback by null pointers that its socket is no longer functional.
+/// Calls a callback with null pointers: its socket is no longer functional.
 fn dead(kernel: &Kernel, id: u64, callbacks: &CallbackTable, event: ULONG) {
     let context = context_of(callbacks);
     let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
     let mut accepted = 0;
     let accepted = &raw mut accepted;
-    let (name, told) = match event {
+    let (name, called) = match event {
         WSK_EVENT_RECEIVE_FROM => {
             // SAFETY: the table is null, or valid until the socket is closed (Invariants of `CallbackTable`).
             let table = unsafe { callbacks.datagram.as_ref() };
@@ -514,7 +514,7 @@ fn dead(kernel: &Kernel, id: u64, callbacks: &CallbackTable, event: ULONG) {
             )
         }
     };
-    if told.is_some() {
+    if called.is_some() {
         record(kernel, name, id, "the socket is no longer functional".to_owned());
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct StreamState {
     pub(super) sent_end: bool,
     pub(super) received_end: bool,
     /// The end was indicated to the client.
-    pub(super) told_end: bool,
+    pub(super) has_indicated_end: bool,
     /// Bytes that were sent since the ideal backlog changed.
     pub(super) sent: usize,
     pub(super) ideal_backlog: usize,

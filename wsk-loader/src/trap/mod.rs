@@ -86,8 +86,10 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
         // SAFETY: the fault has interrupted this thread, in an image, or at an access to one that is not there.
         unsafe { redirect(context_of_thread, signal, address) };
     } else {
-        // SAFETY: the arguments are the kernel's.
-        unsafe { pass_on(signal, info, context) };
+        let index = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
+        let former = FORMER.get().map(|former| &former[index]);
+        // SAFETY: `install` has stored the action of each signal; the other arguments are the system's.
+        unsafe { images::pass_on(former, signal, info, context) };
     }
 }
 
@@ -121,39 +123,6 @@ unsafe fn redirect(context: &mut ucontext_t, signal: c_int, address: usize) {
     let flags = register(context, libc::REG_EFL) & !DIRECTION;
     set_register(context, libc::REG_EFL, flags);
     set_register(context, libc::REG_RIP, enter as *const () as usize);
-}
-
-/// Does what was done before at this signal.
-///
-/// # Safety
-///
-/// The arguments are those of a handler of this signal.
-unsafe fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    let index = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
-    let former = FORMER.get().map(|former| former[index]);
-    let former =
-        former.filter(|former| !matches!(former.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN));
-    let Some(former) = former else {
-        // SAFETY: zeros are the default action.
-        let action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-        // SAFETY: the action is initialized. The instruction is repeated, and ends the process.
-        unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
-        return;
-    };
-    if former.sa_flags & libc::SA_SIGINFO == 0 {
-        // SAFETY: without this flag it is a handler of one argument.
-        let handler =
-            unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(former.sa_sigaction) };
-        handler(signal);
-    } else {
-        // SAFETY: with this flag it is a handler of three arguments.
-        let handler = unsafe {
-            std::mem::transmute::<usize, extern "C" fn(c_int, *mut siginfo_t, *mut c_void)>(
-                former.sa_sigaction,
-            )
-        };
-        handler(signal, info, context);
-    }
 }
 
 unsafe extern "C" {

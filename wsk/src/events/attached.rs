@@ -234,8 +234,8 @@ mod loom_tests {
             };
             // SAFETY: it stays until the thread has ended, and none was attached before.
             unsafe { slot.fill(NonNull::from(&mut attached)) };
-            let told = slot.take_end() == Some(true);
-            assert_ne!(told, callback.join().unwrap());
+            let taken = slot.take_end() == Some(true);
+            assert_ne!(taken, callback.join().unwrap());
         });
     }
 }

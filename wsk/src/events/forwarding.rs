@@ -67,11 +67,11 @@ unsafe extern "C" fn disconnect(socket_context: PVOID, flags: ULONG) -> NTSTATUS
         return STATUS_SUCCESS;
     };
     let is_abortive = flags & WSK_FLAG_ABORTIVE != 0;
-    let told = match state.attached.get() {
+    let end = match state.attached.get() {
         Some(attached) => Some((attached, is_abortive)),
         None => state.attached.miss_end(is_abortive),
     };
-    if let Some((attached, is_abortive)) = told {
+    if let Some((attached, is_abortive)) = end {
         attached.handler().disconnected(is_abortive, CallbackIrql::from_flags(flags));
     }
     STATUS_SUCCESS

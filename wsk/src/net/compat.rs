@@ -200,36 +200,57 @@ impl futures_io::AsyncRead for Compat {
     }
 }
 
-#[cfg(feature = "futures-io")]
-impl futures_io::AsyncBufRead for Compat {
-    fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        self.get_mut().poll_received(context)
-    }
+/// The traits whose methods differ between the libraries by a name only: that of the method which flushes, and finishes sending.
+macro_rules! buffered_read_and_write {
+    ($($library:ident)::+, $shut_down:ident) => {
+        const _: () = {
+            use $($library)::+ as library;
 
-    fn consume(self: Pin<&mut Self>, count: usize) {
-        self.get_mut().consume_received(count);
-    }
+            impl library::AsyncBufRead for Compat {
+                fn poll_fill_buf(
+                    self: Pin<&mut Self>,
+                    context: &mut Context<'_>,
+                ) -> Poll<io::Result<&[u8]>> {
+                    self.get_mut().poll_received(context)
+                }
+
+                fn consume(self: Pin<&mut Self>, count: usize) {
+                    self.get_mut().consume_received(count);
+                }
+            }
+
+            /// Shutting down or closing flushes, and finishes sending: [`TcpStream::shutdown`].
+            impl library::AsyncWrite for Compat {
+                fn poll_write(
+                    self: Pin<&mut Self>,
+                    context: &mut Context<'_>,
+                    from: &[u8],
+                ) -> Poll<io::Result<usize>> {
+                    self.get_mut().poll_write_slice(context, from)
+                }
+
+                fn poll_flush(
+                    self: Pin<&mut Self>,
+                    context: &mut Context<'_>,
+                ) -> Poll<io::Result<()>> {
+                    self.get_mut().poll_operation(context, WriterOperation::Flush)
+                }
+
+                fn $shut_down(
+                    self: Pin<&mut Self>,
+                    context: &mut Context<'_>,
+                ) -> Poll<io::Result<()>> {
+                    self.get_mut().poll_operation(context, WriterOperation::ShutDown)
+                }
+            }
+        };
+    };
 }
 
-/// Closing flushes, and finishes sending: [`TcpStream::shutdown`].
 #[cfg(feature = "futures-io")]
-impl futures_io::AsyncWrite for Compat {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        from: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write_slice(context, from)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_operation(context, WriterOperation::Flush)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_operation(context, WriterOperation::ShutDown)
-    }
-}
+buffered_read_and_write!(futures_io, poll_close);
+#[cfg(feature = "tokio")]
+buffered_read_and_write!(tokio::io, poll_shutdown);
 
 #[cfg(feature = "tokio")]
 impl tokio::io::AsyncRead for Compat {
@@ -247,36 +268,5 @@ impl tokio::io::AsyncRead for Compat {
         to.put_slice(received.get(..count).unwrap_or_default());
         this.consume_received(count);
         Poll::Ready(Ok(()))
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl tokio::io::AsyncBufRead for Compat {
-    fn poll_fill_buf(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        self.get_mut().poll_received(context)
-    }
-
-    fn consume(self: Pin<&mut Self>, count: usize) {
-        self.get_mut().consume_received(count);
-    }
-}
-
-/// Shutting down flushes, and finishes sending: [`TcpStream::shutdown`].
-#[cfg(feature = "tokio")]
-impl tokio::io::AsyncWrite for Compat {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        from: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_write_slice(context, from)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_operation(context, WriterOperation::Flush)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_operation(context, WriterOperation::ShutDown)
     }
 }

@@ -18,8 +18,8 @@ struct Record {
     refuses: AtomicBool,
     keeps: AtomicBool,
     received: Mutex<Vec<(Vec<u8>, SocketAddr)>>,
-    /// The destination addresses in the control data.
-    told: AtomicUsize,
+    /// The number of destination addresses in control data.
+    destinations: AtomicUsize,
     kept: Mutex<Vec<RetainedDatagrams>>,
     refusals: AtomicUsize,
     deaths: AtomicUsize,
@@ -51,7 +51,7 @@ impl DatagramEvents for Recorder {
             for message in datagram.control_messages() {
                 assert_eq!((message.level, message.kind), (IPPROTO_IP, IP_PKTINFO));
                 assert_eq!(message.data[..4], [127, 0, 0, 1]);
-                record.told.fetch_add(1, Ordering::SeqCst);
+                record.destinations.fetch_add(1, Ordering::SeqCst);
             }
             record.received.lock().unwrap().push((bytes, datagram.peer_addr().unwrap()));
         }
@@ -109,7 +109,7 @@ fn datagrams_are_taken_with_their_sender_and_their_destination() {
         for (number, (bytes, from)) in (0..).zip(received) {
             assert_eq!((bytes, from), (vec![number; 20], own.address));
         }
-        assert_eq!(own.record.told.load(Ordering::SeqCst), 5);
+        assert_eq!(own.record.destinations.load(Ordering::SeqCst), 5);
         Ok(())
     });
 }

@@ -241,7 +241,7 @@ fn a_pended_connection_is_aborted() {
     }
 }
 
-/// As above, with a decision that races.
+/// The peer aborts a pended connection while another thread decides about it.
 #[test]
 fn a_decision_races_with_an_abort() {
     on_both_networks(async |_, wsk| {

@@ -238,13 +238,13 @@ fn data_is_retained_while_the_socket_closes() {
             let (client, socket) = (client?, accepted?.socket);
             let (running, signal) = (Arc::clone(&keeper.running), Arc::clone(&keeper.signal));
             let done = Arc::new(Handoff::default());
-            let told = Arc::clone(&done);
+            let ended = Arc::clone(&done);
             runtime.spawner().spawn(async move {
                 signal.wait_until(|| running.ever() > 0).await;
                 let mut closing = Box::pin(socket.close());
                 let closed = poll_fn(|context| Poll::Ready(closing.as_mut().poll(context)));
                 let is_closed = closed.await.is_ready();
-                told.push((closing, is_closed));
+                ended.push((closing, is_closed));
             })?;
             for _ in 0..3 {
                 // The connection may be gone.
@@ -325,13 +325,13 @@ fn an_event_is_disabled_while_it_runs() {
         let runtime = Runtime::new(passive(), 2)?;
         let (running, signal) = (Arc::clone(&keeper.running), Arc::clone(&keeper.signal));
         let done = Arc::new(Handoff::default());
-        let told = Arc::clone(&done);
+        let ended = Arc::clone(&done);
         runtime.spawner().spawn(async move {
             signal.wait_until(|| running.ever() > 0).await;
             socket.disable_events(EventMask::RECEIVE).await.unwrap();
             let ever = running.ever();
             assert!(!running.is_running());
-            told.push((socket, ever));
+            ended.push((socket, ever));
         })?;
         for _ in 0..5 {
             client.send_all(buffer(b"data")?).await.into_result()?;

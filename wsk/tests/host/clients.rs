@@ -261,8 +261,8 @@ fn a_client_is_set_up_once() {
     }
 }
 
-/// Two threads capture at once: WSK is called once, a thread that may wait gets the provider, and one that may not gets it or is
-/// told to come again.
+/// Two threads capture at once: WSK is called once, a thread that may wait gets the provider, and one that may not
+/// gets it or the error `STATUS_DEVICE_NOT_READY`.
 #[test]
 fn a_client_is_set_up_once_by_racing_threads() {
     let mut came_too_early = 0;

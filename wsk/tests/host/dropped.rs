@@ -42,7 +42,7 @@ fn a_receive_can_be_dropped() {
     });
 }
 
-/// As above, with a completion that races with the cancellation.
+/// A receive is dropped while data arrives: its completion races with its cancellation, and no byte is lost.
 #[test]
 fn a_receive_can_be_dropped_while_it_completes() {
     with_all_timings(async |wsk| {

@@ -126,13 +126,13 @@ fn a_descriptor_is_set_before_the_bind_and_queried_at_any_time() {
 #[test]
 fn invalid_descriptor_bytes_are_refused() {
     let host = Host::new(Config::default());
-    let told = host.clone();
+    let traced = host.clone();
     let run = async move |wsk: Provider| {
         for bytes in [&[][..], &EVERYBODY[..71], &[7; 72]] {
             let error = CachedSecurityDescriptor::from_bytes(&wsk, bytes).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
         }
-        assert!(!told.trace().iter().any(|line| line.contains("WskControlClient")));
+        assert!(!traced.trace().iter().any(|line| line.contains("WskControlClient")));
         Ok(())
     };
     on_host(&host, run).unwrap();

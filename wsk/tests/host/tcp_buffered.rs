@@ -136,7 +136,7 @@ fn no_byte_is_lost_or_sent_twice_when_futures_are_dropped() {
     }
 }
 
-/// As above, with timeouts that race with what arrives.
+/// Both directions lose no byte when each read and write has a timeout that races with the arriving data.
 #[test]
 fn a_time_out_of_a_buffered_stream_loses_no_byte() {
     with_all_timings(async |wsk| {

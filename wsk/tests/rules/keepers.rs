@@ -24,7 +24,7 @@ pub(crate) struct RuleRow {
     pub(crate) rule: Rule,
     pub(crate) kind: Enforcement,
     pub(crate) how: &'static str,
-    /// By path: `host::echo::nobody_listens` is in `tests/host/echo.rs`.
+    /// By path: `host::echo::connecting_to_a_closed_port_is_refused` is in `tests/host/echo.rs`.
     pub(crate) tests: &'static [&'static str],
 }
 

@@ -27,7 +27,7 @@ Windows Kernel Sockets, and the kernel below them, impose these rules on a clien
 - **Safety**: a `# Safety` section, or a property of the whole crate, keeps it.
 - **Not applicable**: `wsk` does nothing to which the rule applies.
 
-The files, in `src`, name the rule where they keep it. Tests are named by path: `host::echo::nobody_listens` is in
+The files, in `src`, name the rule where they keep it. Tests are named by path: `host::echo::connecting_to_a_closed_port_is_refused` is in
 `tests/host/echo.rs`. A file without a function has an example that must not compile, as have the tests of
 `wsk-macros`. `audit` is the step of `cargo xtask test` that searches a driver for panics.
 

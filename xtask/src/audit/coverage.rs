@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_public_is_asked_for_and_nothing_else() {
+    fn exactly_the_public_functions_are_required() {
         let mut functions = Functions::default();
         functions.items(&syn::parse_file(SOURCE).unwrap().items);
         let all = [

@@ -215,7 +215,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_called_back_comes_on_top() {
+    fn the_stack_of_a_callback_is_added() {
         let callers = [
             (Caller::Completion, 1000),
             (Caller::Attachment, 10_000),

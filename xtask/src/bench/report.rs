@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_exceeded_is_named() {
+    fn an_exceeded_bound_is_named() {
         let within = report([cost(250.0, 1099.0), cost(500.0, 1000.0)]);
         assert_eq!(within.exceeded(), [""; 0]);
         let allocates = Cost { allocations: 3, ..cost(600.0, 1000.0) };

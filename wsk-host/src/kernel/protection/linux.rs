@@ -22,6 +22,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 
 use super::access::{self, Access};
+use super::former_handler::pass_on;
 
 /// The most ranges that are protected at a time in the process. Linux allows about 65,000 mappings, and each range adds
 /// up to two.
@@ -163,7 +164,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
         unsafe { redirect(&mut *context.cast::<ucontext_t>(), address) };
     } else {
         // SAFETY: the arguments are the kernel's.
-        unsafe { pass_on(signal, info, context) };
+        unsafe { pass_on(FORMER.get(), signal, info, context) };
     }
 }
 
@@ -193,37 +194,6 @@ unsafe fn redirect(context: &mut ucontext_t, address: usize) {
     registers[of(libc::REG_RSI)] = registers[of(libc::REG_ERR)] & WRITE;
     registers[of(libc::REG_EFL)] &= !DIRECTION;
     registers[of(libc::REG_RIP)] = i64::from_ne_bytes(entry.to_ne_bytes());
-}
-
-/// Does what was done before at this signal.
-///
-/// # Safety
-///
-/// The arguments are those of a handler of `SIGSEGV`.
-unsafe fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    let former =
-        FORMER.get().filter(|former| !matches!(former.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN));
-    let Some(former) = former else {
-        // SAFETY: an action of zeros is the default one.
-        let action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-        // SAFETY: the action is initialized. The access is repeated, and ends the process.
-        unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
-        return;
-    };
-    if former.sa_flags & libc::SA_SIGINFO == 0 {
-        // SAFETY: without this flag it is a handler of one argument.
-        let handler =
-            unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(former.sa_sigaction) };
-        handler(signal);
-    } else {
-        // SAFETY: with this flag it is a handler of three arguments.
-        let handler = unsafe {
-            std::mem::transmute::<usize, extern "C" fn(c_int, *mut siginfo_t, *mut c_void)>(
-                former.sa_sigaction,
-            )
-        };
-        handler(signal, info, context);
-    }
 }
 
 unsafe extern "C" {

@@ -5,6 +5,8 @@
 
 mod access;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod former_handler;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 mod linux;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 use linux as system;
@@ -17,6 +19,8 @@ use none as system;
 use std::ops::Range;
 
 pub(crate) use access::{Access, set_report};
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+pub(crate) use former_handler::pass_on;
 
 /// The size of the pages that can be protected. None if this system protects none.
 pub(crate) fn page_size() -> Option<usize> {

@@ -163,10 +163,10 @@ impl Socket {
         // A listener's other events are its connections'.
         let own =
             if is_listener { WSK_EVENT_ACCEPT } else { WSK_EVENT_RECEIVE_FROM | WSK_EVENT_RECEIVE };
-        let told = self.events.enabled & own;
+        let enabled = self.events.enabled & own;
         let inspects = is_listener && self.options.wants(SOL_SOCKET, SO_CONDITIONAL_ACCEPT);
-        self.enqueue_events(told, actions);
-        if inspects && told == 0 {
+        self.enqueue_events(enabled, actions);
+        if inspects && enabled == 0 {
             self.call(0, Callback::Dead, actions);
         }
     }

@@ -218,7 +218,7 @@ impl Socket {
         true
     }
 
-    /// Tells the network what the socket waits for. Data that no request or callback will take is left out: a
+    /// Passes the network the events that the socket waits for. Data that no request or callback will take is left out: a
     /// level-triggered poller would report it without end.
     fn watch(&mut self, services: &mut Services) {
         let (read, write) = match self.state {
@@ -233,7 +233,8 @@ impl Socket {
                 let ends = self.events.has(WSK_EVENT_DISCONNECT)
                     && self.streams.rest.is_empty()
                     && services.network.readable(self.id).is_pending();
-                let has_event = (takes || ends) && !self.streams.told_end && !self.is_indicating;
+                let has_event =
+                    (takes || ends) && !self.streams.has_indicated_end && !self.is_indicating;
                 let sends = self.requests.serves(RequestKind::is_output)
                     || self.requests.serves(RequestKind::is_connect);
                 (self.requests.serves(RequestKind::is_input) || has_event, sends)

@@ -332,12 +332,12 @@ impl Socket {
 
     /// Calls `WskDisconnectEvent` when the peer has finished, or the connection is lost.
     fn indicate_end(&mut self, services: &mut Services, actions: &mut Actions) {
-        let tells = self.events.has(WSK_EVENT_DISCONNECT)
-            && !self.streams.told_end
+        let is_due = self.events.has(WSK_EVENT_DISCONNECT)
+            && !self.streams.has_indicated_end
             && !self.is_indicating
             && self.state == SocketPhase::Connected
             && self.closing.is_none();
-        if !tells {
+        if !is_due {
             return;
         }
         let flags = match self.receiver(services).readable() {
@@ -345,7 +345,7 @@ impl Socket {
             Poll::Ready(Err(_)) => WSK_FLAG_ABORTIVE,
             Poll::Ready(Ok(ReadableData::Bytes)) | Poll::Pending => return,
         };
-        self.streams.told_end = true;
+        self.streams.has_indicated_end = true;
         if flags == 0 {
             self.streams.received_end = true;
         }

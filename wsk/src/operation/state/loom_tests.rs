@@ -109,14 +109,20 @@ fn completion(state: &Arc<OperationState>) -> thread::JoinHandle<bool> {
     })
 }
 
+/// A request in flight, and the thread that completes it.
+fn in_flight() -> (Arc<OperationState>, thread::JoinHandle<bool>) {
+    let state = Arc::new(OperationState::new());
+    state.start(RequestKind::Other);
+    let completion = completion(&state);
+    (state, completion)
+}
+
 #[test]
 fn no_wake_is_lost_however_wakers_change() {
     loom::model(|| {
         let (first, first_waker) = counter();
         let (second, second_waker) = counter();
-        let state = Arc::new(OperationState::new());
-        state.start(RequestKind::Other);
-        let completion = completion(&state);
+        let (state, completion) = in_flight();
         let one = state.poll(&first_waker).is_ready();
         let two = state.poll(&second_waker).is_ready();
         assert!(completion.join().unwrap());
@@ -135,9 +141,7 @@ fn no_wake_is_lost_however_wakers_change() {
 fn a_request_has_exactly_one_owner_after_it_was_left() {
     loom::model(|| {
         let (counter, waker) = counter();
-        let state = Arc::new(OperationState::new());
-        state.start(RequestKind::Other);
-        let completion = completion(&state);
+        let (state, completion) = in_flight();
         let ready = state.poll(&waker).is_ready();
         let left = state.abandon();
         let owned = completion.join().unwrap();
@@ -154,9 +158,7 @@ fn a_waker_that_is_taken_back_is_not_kept() {
     loom::model(|| {
         let (first, first_waker) = counter();
         let (second, second_waker) = counter();
-        let state = Arc::new(OperationState::new());
-        state.start(RequestKind::Other);
-        let completion = completion(&state);
+        let (state, completion) = in_flight();
         let one = state.poll(&first_waker).is_ready();
         state.forget_waker();
         drop(first_waker);
@@ -176,9 +178,7 @@ fn a_waker_that_is_taken_back_is_not_kept() {
 fn a_request_can_be_left_after_its_waker_was_taken_back() {
     loom::model(|| {
         let (counter, waker) = counter();
-        let state = Arc::new(OperationState::new());
-        state.start(RequestKind::Other);
-        let completion = completion(&state);
+        let (state, completion) = in_flight();
         let _ = state.poll(&waker);
         state.forget_waker();
         let left = state.abandon();
@@ -194,9 +194,7 @@ fn a_request_can_be_left_after_its_waker_was_taken_back() {
 fn a_request_can_be_used_again() {
     loom::model(|| {
         let (counter, waker) = counter();
-        let state = Arc::new(OperationState::new());
-        state.start(RequestKind::Other);
-        let first = completion(&state);
+        let (state, first) = in_flight();
         let second = if state.is_completed() || state.poll(&waker).is_ready() {
             state.start(RequestKind::Other);
             let second = completion(&state);

@@ -179,8 +179,8 @@ impl<C: Connects, H> Socket<C, Connected, H> {
             return Err((known::STATUS_INVALID_DEVICE_STATE, self));
         }
         let control = Control { kind: WskIoctl, code: SIO_WSK_SET_TCP_SILENT_MODE, level: 0 };
-        // SAFETY: the ioctl takes an IRP, and no values; the socket is connected, nothing is pending, and nobody
-        // else can begin anything.
+        // SAFETY: the ioctl takes an IRP, and no values; the socket is connected, no request is in flight, and no
+        // other owner of the socket can issue one.
         let silenced = unsafe { self.handle.control(control, &[], 0, |_| ()) }.await;
         match silenced {
             // SAFETY: the connection is silent now.

@@ -6,7 +6,7 @@
 //! ```compile_fail,E0599
 //! use wsk::{Buffer, socket::DatagramSocket};
 //!
-//! async fn to_nobody(socket: DatagramSocket, buffer: Buffer) {
+//! async fn without_a_destination(socket: DatagramSocket, buffer: Buffer) {
 //!     socket.send(buffer).await;
 //! }
 //! ```

@@ -78,7 +78,7 @@ fn dpcs_and_threads_share_channels() {
 
 /// What Windows does at `PASSIVE_LEVEL` only fails.
 #[test]
-fn what_needs_passive_level_fails() {
+fn functions_of_passive_level_fail_in_a_dpc() {
     with_executors(&async |wsk, executor, _| {
         let wsk = wsk.clone();
         let task = executor.spawn(at_dispatch(async move {

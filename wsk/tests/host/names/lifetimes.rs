@@ -34,7 +34,7 @@ fn look_ups_can_be_dropped_at_any_point() {
     });
 }
 
-/// As above, where nothing but the list keeps the provider, and the provider is all that keeps the registration.
+/// A list arrives after its provider and its registration were dropped: the list alone keeps the provider, and so the registration.
 #[test]
 fn a_list_may_arrive_after_everything_is_dropped() {
     for timing in timings() {

@@ -23,7 +23,7 @@ fn batch(all: &[&[u8]]) -> Result<Batch> {
     Ok(batch)
 }
 
-/// So many datagrams, in the order of their bytes.
+/// Receives `count` datagrams, and sorts them by their bytes.
 async fn receive(socket: &DatagramSocket, count: usize) -> Result<Vec<Vec<u8>>> {
     let mut all = Vec::new();
     let mut buffer = Buffer::new(100)?;

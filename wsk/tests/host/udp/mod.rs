@@ -151,8 +151,8 @@ fn every_request_can_be_dropped_at_any_point() {
         loop {
             let (received, filled) = inner.receive_message(Buffer::new(10)?).await.into_result()?;
             assert_eq!((received.peer(), received.is_truncated()), (address, false));
-            let told = received.control_messages().packet_info().map(|info| info.address);
-            assert_eq!(told, Some(here.address));
+            let destination = received.control_messages().packet_info().map(|info| info.address);
+            assert_eq!(destination, Some(here.address));
             match &filled[..received.len()] {
                 b"the last" => return Ok(()),
                 other => assert_eq!(other, b"dropped"),

@@ -228,7 +228,7 @@ fn a_forgotten_request_keeps_the_memory_until_it_completes() {
     });
 }
 
-/// As above, of a future that has waited with a waker: the routine calls it with a reference.
+/// A future that has waited with a waker is dropped with its socket: the routine calls the waker with a reference.
 #[test]
 fn a_request_that_is_waited_for_keeps_the_memory_while_it_wakes() {
     loom::model(|| {

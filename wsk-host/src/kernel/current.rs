@@ -1,22 +1,24 @@
-//! The kernel of each thread.
+//! The kernel of the current thread: entering one, leaving it, and finding it.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
+use std::sync::OnceLock;
 
-use super::{DEFAULT, Kernel, default};
+use crate::kernel::config::{Config, Threads};
 use crate::kernel::schedule::ThreadId;
+use crate::kernel::{Kernel, current_irql};
 use crate::verifier::kernel_violation;
 
 thread_local! {
-    pub(super) static CURRENT: RefCell<Option<Rc<ThreadContext>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Rc<ThreadContext>>> = const { RefCell::new(None) };
 }
 
 /// The kernel that a thread has entered, and the thread's number in it.
 pub(crate) struct ThreadContext {
-    pub(super) kernel: Kernel,
-    pub(super) thread: ThreadId,
+    kernel: Kernel,
+    thread: ThreadId,
 }
 
 /// The current thread's kernel. Unlike a [`Kernel`], it costs no atomic operation.
@@ -55,7 +57,50 @@ pub(crate) fn current() -> CurrentKernel {
     )
 }
 
+/// The default kernel, of threads that have entered no other. It cannot observe their start and end, so they are native
+/// threads. Under Miri they are deterministic, so that its runs are reproducible.
+static DEFAULT: OnceLock<Kernel> = OnceLock::new();
+
+fn default() -> Kernel {
+    let threads = if cfg!(miri) { Threads::Deterministic } else { Threads::Native };
+    Kernel::new(Config { threads, ..Config::default() })
+}
+
 impl Kernel {
+    /// Attaches the current thread to this kernel until the result is dropped.
+    ///
+    /// With [`Threads::Deterministic`], one thread of a kernel runs at a time. This function waits for the thread's
+    /// turn. The thread keeps its turn until it waits in the kernel or leaves; see [`blocking`](Self::blocking).
+    #[must_use = "the thread leaves the kernel when this is dropped"]
+    pub fn enter(&self) -> Entered {
+        Entered::new(self.clone(), || self.announce())
+    }
+
+    /// Attaches the current thread, which [`announce`](Self::announce) has announced: see [`enter`](Self::enter).
+    pub(crate) fn enter_announced(&self, thread: ThreadId) -> Entered {
+        Entered::new(self.clone(), || thread)
+    }
+
+    /// Runs a closure that blocks outside of this kernel, for instance until another thread of the process has ended.
+    ///
+    /// Meanwhile the thread does not belong to the kernel, the kernel's other threads continue to run, and its clock is
+    /// the machine's.
+    pub fn blocking<T>(&self, blocks: impl FnOnce() -> T) -> T {
+        let inside = CURRENT.with(|current| match &*current.borrow() {
+            Some(attachment) if attachment.kernel.is_same(self) => Some(attachment.thread),
+            _ => None,
+        });
+        let Some(thread) = inside else {
+            return blocks();
+        };
+        self.0.scheduler.set_blocking(thread, true);
+        let inside = CURRENT.take();
+        let result = blocks();
+        CURRENT.set(inside);
+        self.0.scheduler.set_blocking(thread, false);
+        result
+    }
+
     /// The kernel of the current thread: the kernel that the thread has [entered](Self::enter), or else the process's
     /// default kernel.
     #[must_use]
@@ -90,6 +135,20 @@ impl Kernel {
         };
         CURRENT.try_with(thread).unwrap_or(0)
     }
+
+    /// The kernel that a report of the current thread is about: the one it has entered, or else the default one if it is in use.
+    pub(super) fn reported() -> Option<Self> {
+        Self::entered().or_else(|| DEFAULT.get().cloned())
+    }
+}
+
+/// A preemption point: a deterministic kernel sometimes runs another thread first. The caller holds no lock that a
+/// completion routine or a callback takes.
+pub(crate) fn interrupt() {
+    if current_irql() < wsk_sys::DISPATCH_LEVEL {
+        let kernel = current();
+        kernel.0.scheduler.interrupt(Kernel::current_thread());
+    }
 }
 
 /// The attachment of a thread to a kernel: see [`Kernel::enter`].
@@ -100,7 +159,7 @@ pub struct Entered {
 }
 
 impl Entered {
-    pub(super) fn new(kernel: Kernel, announce: impl FnOnce() -> ThreadId) -> Self {
+    fn new(kernel: Kernel, announce: impl FnOnce() -> ThreadId) -> Self {
         let outer = thread_context();
         let is_inside = outer.as_ref().is_some_and(|outer| outer.kernel.is_same(&kernel));
         if !is_inside {
