@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_blank_is_left_in_any_file() {
+    fn every_placeholder_of_a_template_is_filled() {
         for kind in [ProjectKind::Wdm, ProjectKind::Kmdf, ProjectKind::Lib] {
             for (path, template) in kind.files() {
                 for wsk in [None, Some(Path::new("/wsk"))] {

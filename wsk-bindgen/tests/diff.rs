@@ -28,7 +28,7 @@ macro_rules! is_said {
 }
 
 #[test]
-fn two_recorded_releases() {
+fn two_recorded_releases_are_compared() {
     for (format, expected) in [
         ("text", expect_file!["diff/two_releases.txt"]),
         ("markdown", expect_file!["diff/two_releases.md"]),
@@ -50,7 +50,7 @@ fn an_older_release_leaves_nothing_to_do() {
 }
 
 #[test]
-fn headers_that_have_not_changed() {
+fn unchanged_headers_have_no_differences() {
     is_said!(Headers::copy(), "not_changed");
 }
 

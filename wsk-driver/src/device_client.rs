@@ -6,7 +6,7 @@ use wsk::irql::Passive;
 use wsk::pool::PoolBox;
 use wsk::{Provider, Registration, Runtime, Spawner, rt};
 
-use crate::entry::Parts;
+use crate::entry::StartedObjects;
 use crate::error::{Error, Result};
 
 /// The timeout for WSK to become ready.
@@ -51,7 +51,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// ```
 pub struct DeviceClient<T> {
     kept: T,
-    parts: Parts,
+    parts: StartedObjects,
 }
 
 impl<T> DeviceClient<T> {
@@ -67,7 +67,7 @@ impl<T> DeviceClient<T> {
         threads: usize,
         start: impl AsyncFnOnce(&Provider, &Spawner) -> core::result::Result<T, E>,
     ) -> Result<Self> {
-        let mut parts = Parts { runtime: None, provider: None, registration: None };
+        let mut parts = StartedObjects { runtime: None, provider: None, registration: None };
         match fill(&mut parts, passive, threads, start) {
             Ok(kept) => Ok(Self { kept, parts }),
             Err(error) => {
@@ -92,7 +92,7 @@ impl<T> DeviceClient<T> {
 
 /// Fills the parts, which the caller ends after an error.
 fn fill<T, E: Into<Error>>(
-    parts: &mut Parts,
+    parts: &mut StartedObjects,
     passive: Passive,
     threads: usize,
     start: impl AsyncFnOnce(&Provider, &Spawner) -> core::result::Result<T, E>,

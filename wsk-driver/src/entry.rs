@@ -88,7 +88,7 @@ impl Driver {
             ));
         }
         let registration = builder.register(self.passive)?;
-        self.registration.set(registration).map_err(|_| lost())
+        self.registration.set(registration).map_err(|_| started_twice())
     }
 
     /// WSK. Waits up to 5 seconds for it to become ready; early in the boot, it becomes ready only after `DriverEntry` has
@@ -105,11 +105,11 @@ impl Driver {
         if self.registration.get().is_none() {
             self.register(Registration::builder())?;
         }
-        let registration = self.registration.get().ok_or_else(lost)?;
+        let registration = self.registration.get().ok_or_else(started_twice)?;
         let provider = registration.capture(self.passive, PATIENCE)?;
         // Not `get_or_init`, which can panic.
-        self.provider.set(provider).map_err(|_| lost())?;
-        self.provider.get().ok_or_else(lost)
+        self.provider.set(provider).map_err(|_| started_twice())?;
+        self.provider.get().ok_or_else(started_twice)
     }
 
     /// The spawner of the driver's runtime, whose tasks run until `DriverUnload`.
@@ -123,7 +123,7 @@ impl Driver {
         }
         let runtime = Runtime::new(self.passive, self.settings.threads)?;
         let spawner = runtime.spawner();
-        self.runtime.set(runtime).map_err(|_| lost())?;
+        self.runtime.set(runtime).map_err(|_| started_twice())?;
         Ok(spawner)
     }
 
@@ -140,9 +140,9 @@ impl Driver {
         Ok(())
     }
 
-    fn into_parts(self) -> Parts {
+    fn into_parts(self) -> StartedObjects {
         let Self { runtime, provider, registration, .. } = self;
-        Parts {
+        StartedObjects {
             runtime: runtime.into_inner(),
             provider: provider.into_inner(),
             registration: registration.into_inner(),
@@ -151,18 +151,18 @@ impl Driver {
 }
 
 /// A cell is full where it was just empty, or the other way round, which cannot be: an error instead of a panic.
-fn lost() -> Error {
+fn started_twice() -> Error {
     Error::new(STATUS_INVALID_DEVICE_REQUEST, format_args!("the driver was started twice"))
 }
 
 /// The objects that were started for a driver.
-pub(crate) struct Parts {
+pub(crate) struct StartedObjects {
     pub(crate) runtime: Option<Runtime>,
     pub(crate) provider: Option<Provider>,
     pub(crate) registration: Option<Registration>,
 }
 
-impl Parts {
+impl StartedObjects {
     /// Ends everything, in the order that shutdown requires: the tasks, then what the driver keeps, then the provider, then
     /// the registration, which waits for the requests that they left in flight.
     pub(crate) fn end<T>(self, kept: T, passive: Passive) {
@@ -181,12 +181,12 @@ impl Parts {
 /// A driver's state between `DriverEntry` and `DriverUnload`.
 struct DriverState<T> {
     kept: T,
-    stop: Option<Stop<T>>,
-    parts: Parts,
+    stop: Option<StopFunction<T>>,
+    parts: StartedObjects,
 }
 
 /// Ends what a driver keeps, while its tasks still run.
-pub(crate) type Stop<T> = fn(T, Passive);
+pub(crate) type StopFunction<T> = fn(T, Passive);
 
 /// Starts a driver: what [`driver!`](crate::driver) makes of `DriverEntry`.
 ///

@@ -8,7 +8,7 @@
 
 use wsk_sys::{NTSTATUS, PDRIVER_INITIALIZE};
 
-use crate::kernel::io::driver::Loaded;
+use crate::kernel::io::driver::LoadedDriver;
 use crate::kernel::io::request::OpenFile;
 
 /// A driver, loaded by the host of the current thread.
@@ -29,7 +29,7 @@ use crate::kernel::io::request::OpenFile;
 /// let driver = unsafe { Driver::load("sample", Some(entry)) }.unwrap();
 /// driver.unload();
 /// ```
-pub struct Driver(Loaded);
+pub struct Driver(LoadedDriver);
 
 impl Driver {
     /// Loads a driver: calls its entry point with a driver object that refuses every request, and a registry path.
@@ -43,7 +43,7 @@ impl Driver {
     /// `entry` is the entry point of a driver that keeps the contracts of the functions that it calls.
     pub unsafe fn load(name: &str, entry: PDRIVER_INITIALIZE) -> Result<Self, NTSTATUS> {
         // SAFETY: `entry` is a driver's entry point (this function's contract).
-        unsafe { Loaded::load(name, entry) }.map(Self)
+        unsafe { LoadedDriver::load(name, entry) }.map(Self)
     }
 
     /// Unloads the driver. The process ends with a report if the driver has no `DriverUnload`, if one of its devices is
@@ -68,7 +68,7 @@ impl Driver {
     #[must_use]
     pub unsafe fn from_raw(driver: *mut std::ffi::c_void) -> Self {
         // SAFETY: the pointer is from `into_raw`, and is passed once (this function's contract).
-        Self(unsafe { Loaded::from_raw(driver) })
+        Self(unsafe { LoadedDriver::from_raw(driver) })
     }
 }
 

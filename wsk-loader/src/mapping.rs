@@ -25,7 +25,7 @@ pub(crate) struct Mapping {
     pages: Pages,
     module: Arc<Module>,
     entry: usize,
-    _frames: unwind::Registered,
+    _frames: unwind::RegisteredTable,
     /// The names that the functions for missing imports refer to.
     _missing: Box<[Box<[u8]>]>,
 }

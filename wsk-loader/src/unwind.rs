@@ -26,9 +26,9 @@ unsafe extern "C" {
 /// # Invariants
 ///
 /// The table ends with a zero length, and is registered until this is dropped.
-pub(crate) struct Registered(Box<[u8]>);
+pub(crate) struct RegisteredTable(Box<[u8]>);
 
-impl Registered {
+impl RegisteredTable {
     fn new(mut table: Vec<u8>) -> Self {
         table.extend([0; 4]);
         let table = table.into_boxed_slice();
@@ -38,7 +38,7 @@ impl Registered {
     }
 }
 
-impl Drop for Registered {
+impl Drop for RegisteredTable {
     fn drop(&mut self) {
         // SAFETY: the table was registered (Invariants).
         unsafe { __deregister_frame(self.0.as_ptr().cast()) };
@@ -46,9 +46,9 @@ impl Drop for Registered {
 }
 
 /// Registers the frames of an image that is mapped at `start`.
-pub(crate) fn register(image: &Image, start: usize) -> Registered {
-    static ENTRY_POINTS: std::sync::OnceLock<Registered> = std::sync::OnceLock::new();
-    ENTRY_POINTS.get_or_init(|| Registered::new(of_entry_points()));
+pub(crate) fn register(image: &Image, start: usize) -> RegisteredTable {
+    static ENTRY_POINTS: std::sync::OnceLock<RegisteredTable> = std::sync::OnceLock::new();
+    ENTRY_POINTS.get_or_init(|| RegisteredTable::new(of_entry_points()));
     let mut functions: Vec<(usize, usize, usize)> = image.bytes[image.functions.clone()]
         .chunks_exact(ENTRY)
         .map(|function| (word(function, 0), word(function, 4), word(function, 8)))
@@ -59,7 +59,7 @@ pub(crate) fn register(image: &Image, start: usize) -> Registered {
     let cie = append_common(&mut table);
     let mut covered = 0;
     for (begin, end, info) in functions {
-        let mut rules = Rules::default();
+        let mut rules = UnwindRules::default();
         if begin < covered || rules.read(&image.bytes, info, 0).is_none() {
             continue;
         }
@@ -68,7 +68,7 @@ pub(crate) fn register(image: &Image, start: usize) -> Registered {
         covered = end;
     }
     append_leaf(&mut table, cie, start, covered..image.bytes.len());
-    Registered::new(table)
+    RegisteredTable::new(table)
 }
 
 /// Functions without an entry in the image's table change no register that a caller keeps, nor the stack pointer.
@@ -84,7 +84,7 @@ pub(crate) fn register_unloaded(range: &Range<usize>) {
     let mut table = Vec::new();
     let cie = append_common(&mut table);
     append_function(&mut table, cie, range.start, range.len(), &[UNDEFINED, RETURN_ADDRESS]);
-    std::mem::forget(Registered::new(table));
+    std::mem::forget(RegisteredTable::new(table));
 }
 
 /// The size of an entry of an image's table.
@@ -149,7 +149,7 @@ fn append_function(table: &mut Vec<u8>, cie: usize, begin: usize, size: usize, c
 
 /// The frames of the functions that images call, which all begin with the same instructions.
 fn of_entry_points() -> Vec<u8> {
-    let mut rules = Rules::default();
+    let mut rules = UnwindRules::default();
     // push rbp; mov rbp, rsp; push rdi; push rsi
     rules.push(1, 5);
     rules.set_frame(4, 5, 0);
@@ -165,7 +165,7 @@ fn of_entry_points() -> Vec<u8> {
 
 /// The rules of a function, as its prologue changes the stack.
 #[derive(Default)]
-struct Rules {
+struct UnwindRules {
     code: Vec<u8>,
     /// The offset in the prologue that the rules have come to.
     at: usize,
@@ -177,7 +177,7 @@ struct Rules {
 /// The most entries of a chain of parts of one function.
 const LONGEST_CHAIN: usize = 32;
 
-impl Rules {
+impl UnwindRules {
     fn advance(&mut self, to: usize) {
         if to > self.at {
             // DW_CFA_advance_loc4.
@@ -244,17 +244,17 @@ impl Rules {
             + operations.iter().map(|operation| operation.what.allocated()).sum::<usize>();
         for UnwindStep { at, what } in operations {
             match what {
-                What::Push(register) => self.push(of(at), register),
-                What::Allocate(bytes) => self.allocate(of(at), bytes),
-                What::SetFrame => {
+                UnwindOperation::Push(register) => self.push(of(at), register),
+                UnwindOperation::Allocate(bytes) => self.allocate(of(at), bytes),
+                UnwindOperation::SetFrame => {
                     let (register, offset) = (header[3] & 15, usize::from(header[3] >> 4) * 16);
                     self.set_frame(of(at), register, offset);
                 }
-                What::Save(register, offset) => {
+                UnwindOperation::Save(register, offset) => {
                     self.advance(of(at));
                     self.save(register, (total + 8).checked_sub(offset)?);
                 }
-                What::Nothing => {}
+                UnwindOperation::Nothing => {}
             }
         }
         Some(())
@@ -264,10 +264,10 @@ impl Rules {
 /// A step of a prologue, whose instruction ends at an offset.
 struct UnwindStep {
     at: u8,
-    what: What,
+    what: UnwindOperation,
 }
 
-enum What {
+enum UnwindOperation {
     Push(u8),
     Allocate(usize),
     SetFrame,
@@ -276,7 +276,7 @@ enum What {
     Nothing,
 }
 
-impl What {
+impl UnwindOperation {
     fn allocated(&self) -> usize {
         match self {
             Self::Push(_) => 8,
@@ -295,15 +295,15 @@ fn operations(slots: &[[u8; 2]]) -> Option<Vec<UnwindStep>> {
     while let Some([at, code]) = slots.get(next).copied() {
         let info = code >> 4;
         let (what, used) = match code & 15 {
-            0 => (What::Push(info), 1),
-            1 if info == 0 => (What::Allocate(number(next + 1)? * 8), 2),
-            1 => (What::Allocate(large(next + 1)?), 3),
-            2 => (What::Allocate(usize::from(info) * 8 + 8), 1),
-            3 => (What::SetFrame, 1),
-            4 => (What::Save(info, number(next + 1)? * 8), 2),
-            5 => (What::Save(info, large(next + 1)?), 3),
-            6 | 8 => (What::Nothing, 2),
-            9 => (What::Nothing, 3),
+            0 => (UnwindOperation::Push(info), 1),
+            1 if info == 0 => (UnwindOperation::Allocate(number(next + 1)? * 8), 2),
+            1 => (UnwindOperation::Allocate(large(next + 1)?), 3),
+            2 => (UnwindOperation::Allocate(usize::from(info) * 8 + 8), 1),
+            3 => (UnwindOperation::SetFrame, 1),
+            4 => (UnwindOperation::Save(info, number(next + 1)? * 8), 2),
+            5 => (UnwindOperation::Save(info, large(next + 1)?), 3),
+            6 | 8 => (UnwindOperation::Nothing, 2),
+            9 => (UnwindOperation::Nothing, 3),
             _ => return None,
         };
         found.push(UnwindStep { at, what });

@@ -61,7 +61,7 @@ fn raw_identifiers_are_recognized() {
 
 /// A method's condition is its slot's, and an implementation's its table's.
 #[test]
-fn conditions_are_kept() {
+fn a_cfg_applies_to_its_slot_or_table() {
     use wsk::events::{
         ConnectionEvents, ConnectionTable, Data, EventMask, ListenEvents, ListenTable, Receipt,
     };
@@ -102,7 +102,7 @@ fn conditions_are_kept() {
 
 /// The names of this crate's items, and of its user's, do not meet.
 #[test]
-fn names_of_the_user_are_the_users() {
+fn names_of_the_user_are_never_captured() {
     #![allow(non_camel_case_types, dead_code, unused_imports, reason = "names that are not used")]
 
     mod names {
@@ -153,7 +153,7 @@ fn the_crate_can_be_named() {
 
 /// With every name of `wsk::events` in scope, a handler of one category has one table.
 #[test]
-fn tables_have_one_meaning() {
+fn table_is_unambiguous_with_every_trait_in_scope() {
     use wsk::events::*;
 
     struct Datagram;

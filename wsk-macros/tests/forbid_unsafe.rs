@@ -24,7 +24,7 @@ impl ListenEvents for Tunnel {
 }
 
 #[test]
-fn events_have_tables() {
+fn tables_of_events_need_no_unsafe_code() {
     assert!(<Tunnel as DatagramTable>::TABLE.WskReceiveFromEvent.is_some());
     assert!(<Tunnel as ListenTable>::TABLE.WskAcceptEvent.is_none());
 }

@@ -206,7 +206,7 @@ fn a_macro_can_declare_a_table() {
 }
 
 #[test]
-fn names_of_parameters_are_the_users() {
+fn parameter_names_never_clash() {
     unsafe extern "C" fn ping(context: PVOID, slot: ULONG, function: PIRP) -> NTSTATUS {
         assert_eq!((context.addr(), slot, function.addr()), (8, 9, 10));
         STATUS_SUCCESS

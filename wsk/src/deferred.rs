@@ -153,7 +153,7 @@ impl DeferredQueue {
     }
 
     /// Waits until [woken](Self::wake), and does every job that was queued by then.
-    pub(crate) fn wait_and_do(&self, passive: Passive) {
+    pub(crate) fn run_pending(&self, passive: Passive) {
         // SAFETY: the event is initialized (Invariants).
         unsafe { self.work.wait(passive) };
         let mut next = self.jobs.swap(ptr::null_mut(), Ordering::Acquire);

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_that_makes_no_sense_is_asked_once() {
+    fn an_implausible_answer_ends_the_query() {
         for (status, error) in [
             (STATUS_BUFFER_OVERFLOW, known::STATUS_BUFFER_OVERFLOW),
             (wsk_sys::STATUS_PENDING, known::STATUS_INTERNAL_ERROR),

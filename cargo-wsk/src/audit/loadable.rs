@@ -66,7 +66,7 @@ impl Summary {
         let sections = image::sections(&file).with_context(damaged)?;
         let imports = image::imports(&file).with_context(damaged)?;
         let directories = file.data_directories();
-        let facts = Facts {
+        let facts = HeaderFacts {
             checksum: header.check_sum(),
             expected_checksum: checksum(&data).context("the headers are cut off")?,
             subsystem: (header.major_subsystem_version(), header.minor_subsystem_version()),
@@ -100,7 +100,7 @@ impl Summary {
 }
 
 /// The fields of the headers that decide whether, and how safely, Windows loads the image.
-struct Facts {
+struct HeaderFacts {
     checksum: u32,
     expected_checksum: u32,
     /// The least version of Windows.
@@ -119,7 +119,7 @@ const PAGE: u32 = 0x1000;
 /// Windows 8, the least version that wsk runs on.
 const WINDOWS_8: (u16, u16) = (6, 2);
 
-impl Facts {
+impl HeaderFacts {
     fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut add =
@@ -192,8 +192,8 @@ impl fmt::Display for Summary {
 mod tests {
     use super::*;
 
-    fn good() -> Facts {
-        Facts {
+    fn good() -> HeaderFacts {
+        HeaderFacts {
             checksum: 7,
             expected_checksum: 7,
             subsystem: (6, 2),
@@ -208,21 +208,24 @@ mod tests {
     #[test]
     fn each_fault_is_found_and_named() {
         assert_eq!(good().findings(), []);
-        assert_eq!(Facts { subsystem: (10, 0), ..good() }.findings(), []);
+        assert_eq!(HeaderFacts { subsystem: (10, 0), ..good() }.findings(), []);
         let faults = [
-            (Facts { checksum: 0, ..good() }, "/RELEASE"),
-            (Facts { subsystem: (6, 0), ..good() }, "/SUBSYSTEM:NATIVE,6.02"),
+            (HeaderFacts { checksum: 0, ..good() }, "/RELEASE"),
+            (HeaderFacts { subsystem: (6, 0), ..good() }, "/SUBSYSTEM:NATIVE,6.02"),
             (
-                Facts { characteristics: pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, ..good() },
+                HeaderFacts {
+                    characteristics: pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE,
+                    ..good()
+                },
                 "NX_COMPAT",
             ),
             (
-                Facts { characteristics: pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, ..good() },
+                HeaderFacts { characteristics: pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, ..good() },
                 "DYNAMIC_BASE",
             ),
-            (Facts { alignment: 32, ..good() }, "32 bytes"),
-            (Facts { has_unwind_data: false, ..good() }, "no unwind data"),
-            (Facts { writable_code: vec![".both".to_owned()], ..good() }, "`.both`"),
+            (HeaderFacts { alignment: 32, ..good() }, "32 bytes"),
+            (HeaderFacts { has_unwind_data: false, ..good() }, "no unwind data"),
+            (HeaderFacts { writable_code: vec![".both".to_owned()], ..good() }, "`.both`"),
         ];
         for (facts, text) in faults {
             let findings = facts.findings();

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 pub use self::finding::{DefectKind, Finding};
 pub use self::loadable::Summary;
 pub use self::pageable::findings as pageable;
-pub use self::report::{Deepest, Report};
+pub use self::report::{DeepestPath, Report};
 use crate::image::Depths;
 
 /// Recursive functions, whose stack depth is unbounded.

@@ -16,13 +16,13 @@ pub struct Report {
     pub summary: Summary,
     /// The deepest stack of a function that can be called from outside. Functions of the kernel, and calls through
     /// pointers, do not count.
-    pub deepest: Option<Deepest>,
+    pub deepest: Option<DeepestPath>,
     /// The defects, each with a remedy.
     pub findings: Vec<Finding>,
 }
 
 /// A chain of calls, and the stack that it uses.
-pub struct Deepest {
+pub struct DeepestPath {
     /// Its bytes.
     pub bytes: u32,
     /// Its functions, with the bytes of each.
@@ -59,7 +59,7 @@ impl Report {
         }
         let deepest = image.roots().max_by_key(|root| depths.bytes(*root));
         let deepest =
-            deepest.map(|root| Deepest { bytes: depths.bytes(root), path: depths.path(root) });
+            deepest.map(|root| DeepestPath { bytes: depths.bytes(root), path: depths.path(root) });
         Ok(Self { summary, deepest, findings })
     }
 
@@ -90,7 +90,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.summary)?;
-        if let Some(Deepest { bytes, path }) = &self.deepest {
+        if let Some(DeepestPath { bytes, path }) = &self.deepest {
             writeln!(f, "deepest stack without calls through pointers: {bytes} bytes: {path}")?;
         }
         if self.findings.is_empty() {

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn flows_are_found() {
+    fn calls_jumps_and_stack_changes_are_found() {
         let words: [u32; 17] = [
             0xA9BF_7BFD, // stp x29, x30, [sp, #-16]!
             0xF81E_0FF3, // str x19, [sp, #-32]!

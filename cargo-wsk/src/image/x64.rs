@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn flows_are_found() {
+    fn calls_jumps_and_stack_changes_are_found() {
         let code = [
             0x56, // push rsi
             0x48, 0x83, 0xEC, 0x20, // sub rsp, 0x20

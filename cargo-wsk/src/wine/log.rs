@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn crashes_are_seen() {
+    fn crashes_are_detected() {
         let log = WineLog::kept();
         log.check_for_crashes().unwrap();
         log.lines().push("wine: Unhandled page fault on execute access".to_owned());

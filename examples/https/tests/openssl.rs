@@ -254,7 +254,7 @@ fn an_older_protocol_is_refused() -> Result<()> {
 
 /// A server that is none of TLS, one that hangs up, and a URL without TLS.
 #[test]
-fn what_is_no_tls_is_refused() -> Result<()> {
+fn data_that_is_not_tls_is_refused() -> Result<()> {
     let chain = Chain::new(ECDSA, AUTHORITY, "30")?;
     let answers = |answer: &'static [u8]| -> Result<Result<(u16, String), Error>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -124,7 +124,7 @@ impl RecordFile {
 }
 
 /// A release to be written.
-pub(crate) struct Written<'a> {
+pub(crate) struct ReleaseToWrite<'a> {
     pub(crate) release: &'a str,
     pub(crate) processors: &'a [String],
     pub(crate) items: &'a Items,
@@ -133,7 +133,7 @@ pub(crate) struct Written<'a> {
 }
 
 /// The file of a release.
-pub(crate) fn write(written: &Written<'_>) -> String {
+pub(crate) fn write(written: &ReleaseToWrite<'_>) -> String {
     let nothing = Items::new();
     let (after, before) = match written.after {
         Some((after, before)) => (Some(after), before),

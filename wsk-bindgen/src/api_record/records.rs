@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::file::{self, RecordFile, Written};
+use super::file::{self, RecordFile, ReleaseToWrite};
 use super::items::Items;
 use super::windows::Releases;
 use crate::headers::IncludeTree;
@@ -81,7 +81,7 @@ impl Records {
 
     /// The text of a record with everything that the release has.
     pub(crate) fn whole(record: &Record) -> String {
-        file::write(&Written {
+        file::write(&ReleaseToWrite {
             release: &record.release,
             processors: &record.processors,
             items: &record.items,
@@ -106,7 +106,7 @@ impl Records {
         let mut files = BTreeMap::new();
         let mut before: Option<&Record> = None;
         for record in &self.0 {
-            let text = file::write(&Written {
+            let text = file::write(&ReleaseToWrite {
                 release: &record.release,
                 processors: &record.processors,
                 items: &record.items,

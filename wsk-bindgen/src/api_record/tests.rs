@@ -18,7 +18,7 @@ fn committed() -> (Releases, Records) {
 }
 
 #[test]
-fn records_are_as_they_are_written() {
+fn a_written_record_is_read_unchanged() {
     let (_, records) = committed();
     let folder = folder(&project::root().join("headers"));
     let mut found = read_folder(&folder).unwrap();
@@ -39,7 +39,7 @@ fn all_releases_are_recorded() {
 }
 
 #[test]
-fn since_is_what_is_known_of_wsk() {
+fn items_are_dated_by_gates_and_first_kits() {
     let (releases, records) = committed();
     let history = History::until("10.0.26100", &records, &releases).unwrap();
     let of_item = |name| history.of_item(name).unwrap().unwrap().since.as_str();

@@ -49,12 +49,12 @@ pub(crate) struct ItemChange {
     pub(crate) differences: Vec<Difference>,
     /// The edits that the change requires in this project.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) needs: Vec<Edit>,
+    pub(crate) needs: Vec<RequiredEdit>,
 }
 
 /// An edit that a change requires.
 #[derive(Clone, Serialize)]
-pub(crate) struct Edit {
+pub(crate) struct RequiredEdit {
     pub(crate) what: String,
     /// Whether the project already contains it.
     pub(crate) done: bool,
@@ -155,7 +155,7 @@ impl ReportWriter<'_> {
                 {
                     needs.extend(self.signature(name, item));
                 }
-                ItemKind::Macro(_) => needs.push(Edit {
+                ItemKind::Macro(_) => needs.push(RequiredEdit {
                     what: format!("wsk-sys/src/wsk.rs: {name}, by hand"),
                     done: self.is_in_bindings(name, item),
                 }),
@@ -169,7 +169,7 @@ impl ReportWriter<'_> {
     }
 
     /// The edits that a change of a field requires.
-    fn member(&self, name: &str, fields: &[Field], difference: &Difference) -> Vec<Edit> {
+    fn member(&self, name: &str, fields: &[Field], difference: &Difference) -> Vec<RequiredEdit> {
         let mut needs = Vec::new();
         if !matches!(difference.aspect, Aspect::Member | Aspect::Gate) {
             return needs;
@@ -188,24 +188,31 @@ impl ReportWriter<'_> {
         needs
     }
 
-    fn enumerator(&self, values: &IndexMap<String, Number>, change: &Difference) -> Vec<Edit> {
+    fn enumerator(
+        &self,
+        values: &IndexMap<String, Number>,
+        change: &Difference,
+    ) -> Vec<RequiredEdit> {
         let Some(name) = &change.member else { return Vec::new() };
         let exists = self.config.wsk.contains_key(name);
         if values.contains_key(name) {
-            vec![Edit { what: format!("headers/bindings.toml: [wsk.{name}]"), done: exists }]
+            vec![RequiredEdit {
+                what: format!("headers/bindings.toml: [wsk.{name}]"),
+                done: exists,
+            }]
         } else {
             self.stale(&format!("[wsk.{name}]"), exists).into_iter().collect()
         }
     }
 
     /// An entry of `bindings.toml` for a removed item. The bindings keep an item that an older release lacks.
-    fn stale(&self, entry: &str, exists: bool) -> Option<Edit> {
+    fn stale(&self, entry: &str, exists: bool) -> Option<RequiredEdit> {
         let what = format!("headers/bindings.toml: {entry} removed");
-        (self.is_ahead && exists).then_some(Edit { what, done: false })
+        (self.is_ahead && exists).then_some(RequiredEdit { what, done: false })
     }
 
     /// The other declarations of a function of this type.
-    fn signature(&self, name: &str, item: &Item) -> Vec<Edit> {
+    fn signature(&self, name: &str, item: &Item) -> Vec<RequiredEdit> {
         let done = self.is_in_bindings(name, item);
         let mut needs = Vec::new();
         for (table, other) in &self.new.items {
@@ -213,7 +220,7 @@ impl ReportWriter<'_> {
             for field in structure.fields.iter().filter(|field| field.ty == name) {
                 let slots = self.project.slot(table, &field.name, &field.ty, false);
                 let whats = slots.into_iter().map(|slot| format!("{}: its signature", slot.plain));
-                needs.extend(whats.map(|what| Edit { what, done }));
+                needs.extend(whats.map(|what| RequiredEdit { what, done }));
             }
         }
         needs
@@ -243,7 +250,7 @@ impl ReportWriter<'_> {
     }
 
     /// The entry in `bindings.toml`, and those of enumerators.
-    fn documentation(&self, name: &str, item: &Item) -> Vec<Edit> {
+    fn documentation(&self, name: &str, item: &Item) -> Vec<RequiredEdit> {
         let mut names: Vec<&str> = Vec::new();
         if self.is_documented(name, item) {
             names.push(name);
@@ -251,7 +258,7 @@ impl ReportWriter<'_> {
         if let ItemKind::Enumeration { values } = &item.kind {
             names.extend(values.keys().map(String::as_str));
         }
-        let need = |name| Edit {
+        let need = |name| RequiredEdit {
             what: format!("headers/bindings.toml: [wsk.{name}]"),
             done: self.config.wsk.contains_key(name),
         };
@@ -259,29 +266,35 @@ impl ReportWriter<'_> {
     }
 
     /// A field is described unless it is a function, which its type describes.
-    fn field_documentation(&self, name: &str, field: &Field) -> Option<Edit> {
+    fn field_documentation(&self, name: &str, field: &Field) -> Option<RequiredEdit> {
         if field.ty.starts_with("PFN_") {
             return None;
         }
         let item = self.config.wsk.get(name);
-        Some(Edit {
+        Some(RequiredEdit {
             what: format!("headers/bindings.toml: fields.{} of [wsk.{name}]", field.name),
             done: item.is_some_and(|item| item.fields.contains_key(&field.name)),
         })
     }
 
-    fn table(&self, name: &str) -> Vec<Edit> {
+    fn table(&self, name: &str) -> Vec<RequiredEdit> {
         let slots = self.project.table(name);
-        slots.into_iter().map(|slot| Edit { what: slot.whole(), done: slot.exists }).collect()
+        slots
+            .into_iter()
+            .map(|slot| RequiredEdit { what: slot.whole(), done: slot.exists })
+            .collect()
     }
 
-    fn slot(&self, name: &str, field: &Field) -> Vec<Edit> {
+    fn slot(&self, name: &str, field: &Field) -> Vec<RequiredEdit> {
         let table = self.new.items.get(name).and_then(|item| item.gate.as_deref());
         let table = self.windows(name, None, table);
         let slot = self.windows(name, Some(&field.name), field.gate.as_deref());
         let is_later = table.zip(slot).is_some_and(|(table, slot)| slot.version > table.version);
         let slots = self.project.slot(name, &field.name, &field.ty, is_later);
-        slots.into_iter().map(|slot| Edit { what: slot.whole(), done: slot.exists }).collect()
+        slots
+            .into_iter()
+            .map(|slot| RequiredEdit { what: slot.whole(), done: slot.exists })
+            .collect()
     }
 
     /// The first Windows of an item or a field, with this gate.

@@ -29,11 +29,11 @@ pub(crate) struct Side {
     pub(crate) release: Option<String>,
     pub(crate) items: Items,
     /// The place of its headers, if it has any.
-    pub(crate) read: Option<Read>,
+    pub(crate) read: Option<ReadHeaders>,
 }
 
 /// Headers that were read for a comparison.
-pub(crate) struct Read {
+pub(crate) struct ReadHeaders {
     pub(crate) origin: HeaderOrigin,
     /// Why the release is not known.
     pub(crate) unknown: Option<String>,
@@ -93,7 +93,7 @@ impl Side {
             Some(release) => format!("the headers of WDK {release}"),
             None => tree.name.clone(),
         };
-        let read = Read { origin: tree.origin.clone(), unknown, targets: header.targets };
+        let read = ReadHeaders { origin: tree.origin.clone(), unknown, targets: header.targets };
         Ok(Self { name, release, items: header.items, read: Some(read) })
     }
 

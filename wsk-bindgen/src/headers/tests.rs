@@ -130,7 +130,7 @@ impl Fake {
 }
 
 #[test]
-fn linux_has_the_variable() {
+fn kits_are_found_by_the_variable_on_linux() {
     let mut machine = Fake::linux();
     machine.kit("kits/Include/10.0.22621.0").kit("kits/Include/10.0.26100.0");
     machine.set("WDKContentRoot", "kits");
@@ -153,7 +153,7 @@ fn linux_has_the_variable() {
 }
 
 #[test]
-fn windows_has_the_registry() {
+fn kits_are_found_by_the_registry_on_windows() {
     for (key, value) in [(NATIVE, "KitsRoot10"), (WOW, "KitsRoot10"), (WOW, "KitsRoot81")] {
         let mut machine = Fake::windows();
         machine.kit("Program Files (x86)/Windows Kits/10/Include/10.0.26100.0");
@@ -168,7 +168,7 @@ fn windows_has_the_registry() {
 
 /// The SDK's installer makes folders of its versions, too, without `km`.
 #[test]
-fn a_newer_sdk_lends_the_wdk_nothing() {
+fn parts_of_a_newer_sdk_are_not_combined_with_the_wdk() {
     let mut machine = Fake::windows();
     machine.kit("kits/10/Include/10.0.22621.0").shared("kits/10/Include/10.0.26100.0");
     machine.register(NATIVE, "KitsRoot10", "kits/10");
@@ -259,7 +259,7 @@ fn nugets_packages_may_be_elsewhere_and_unpacked_flat() {
 }
 
 #[test]
-fn a_variable_that_leads_nowhere_is_no_reason_to_take_another_kit() {
+fn a_variable_without_a_kit_ends_the_search() {
     let mut machine = Fake::windows();
     machine.kit("kits/Include/10.0.26100.0").shared("sdk/Include/10.0.26100.0");
     machine.register(NATIVE, "KitsRoot10", "kits");
@@ -299,7 +299,7 @@ fn without_a_kit_the_message_lists_the_searched_places() {
 }
 
 #[test]
-fn all_that_is_found_is_listed_once() {
+fn each_kit_is_listed_once() {
     let mut machine = Fake::windows();
     machine.kit("kits/Include/10.0.26100.0").kit("kits/Include/10.0.22621.0");
     machine.set("WDKContentRoot", "kits");

@@ -14,7 +14,7 @@ use super::GeneratedFile;
 use super::advice::Age;
 use super::bindings_config::{BindingsConfig, ItemConfig};
 use super::catalogue::{
-    BY_HAND, Catalogue, Layout, attributes, last_segment, replaced_declaration,
+    BY_HAND, Catalogue, TypeLayout, attributes, last_segment, replaced_declaration,
 };
 use super::check;
 use super::clang::{self, Headers};
@@ -271,7 +271,7 @@ impl<'a> BindingsWriter<'a> {
         }
         tokens.extend(quote! { const _: () = { #scalars }; });
         for (name, fields) in &self.config.layout.structs {
-            let mut layout = Layout {
+            let mut layout = TypeLayout {
                 size: self.number(clang::SIZE, name)?,
                 align: self.number(clang::ALIGN, name)?,
                 offsets: Vec::new(),
@@ -310,7 +310,7 @@ fn element(mut ty: Type) -> Type {
     ty
 }
 
-fn assertions(name: &str, layout: &Layout, offset_of: &TokenStream) -> TokenStream {
+fn assertions(name: &str, layout: &TypeLayout, offset_of: &TokenStream) -> TokenStream {
     let ident = format_ident!("{name}");
     let size = Literal::u64_unsuffixed(layout.size);
     let align = Literal::u64_unsuffixed(layout.align);

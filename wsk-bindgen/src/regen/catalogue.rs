@@ -29,12 +29,12 @@ pub(crate) struct Catalogue {
     pub(crate) statics: IndexMap<String, syn::ForeignItemStatic>,
     /// The constants of the generator's own wrapper.
     pub(crate) numbers: BTreeMap<String, u64>,
-    pub(crate) layouts: BTreeMap<String, Layout>,
+    pub(crate) layouts: BTreeMap<String, TypeLayout>,
 }
 
 /// The offsets of the fields of a structure or union, in bytes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Layout {
+pub(crate) struct TypeLayout {
     pub(crate) size: u64,
     pub(crate) align: u64,
     pub(crate) offsets: Vec<(String, u64)>,

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::advice::Age;
 use super::bindings_config::{BindingsConfig, ItemConfig};
 use super::catalogue::{Catalogue, last_segment};
-use super::evaluate::Declared;
+use super::evaluate::Declarations;
 use crate::api_record::HEADER;
 
 /// Macros in WSK's name space that are not part of its API.
@@ -17,7 +17,7 @@ const NOT_SURFACE: [&str; 2] = ["WSKAPI", "WSK_SO_BASE"];
 pub(crate) fn nothing_is_missing(
     catalogue: &Catalogue,
     macros: &BTreeSet<String>,
-    declared: &Declared,
+    declared: &Declarations,
     config: &BindingsConfig,
     age: Age<'_>,
 ) -> Result<()> {
@@ -104,7 +104,7 @@ pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
 pub(crate) fn everything_is_documented(
     catalogue: &Catalogue,
     macros: &BTreeSet<String>,
-    declared: &Declared,
+    declared: &Declarations,
     kept: &BTreeSet<&str>,
     config: &BindingsConfig,
     age: Age<'_>,

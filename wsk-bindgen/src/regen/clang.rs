@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use bindgen::callbacks::{MacroParsingBehavior, ParseCallbacks};
 
 use super::bindings_config::BindingsConfig;
-use super::evaluate::Declared;
+use super::evaluate::Declarations;
 use crate::headers::{ClangArguments, IncludeTree, Processor};
 
 /// The declarations of the headers.
@@ -19,7 +19,7 @@ pub(crate) struct Headers {
     /// Every macro.
     pub(crate) macros: BTreeSet<String>,
     /// The functions and typedefs of wsk.h.
-    pub(crate) declared: Declared,
+    pub(crate) declared: Declarations,
 }
 
 /// The input of clang.
@@ -37,7 +37,7 @@ pub(crate) fn read(
     tree: &IncludeTree,
     config: &BindingsConfig,
     processor: Processor,
-    declared: &Declared,
+    declared: &Declarations,
 ) -> Result<Headers> {
     let arguments = ClangArguments::new(tree, processor)?;
     let macros = Rc::new(RefCell::new(BTreeSet::new()));

@@ -23,7 +23,7 @@ const INTEGER: &str = "WSK_SYS_INTEGER_";
 
 /// Declarations of wsk.h, some of which bindgen does not report.
 #[derive(Clone, Default)]
-pub(crate) struct Declared {
+pub(crate) struct Declarations {
     /// bindgen passes over those with a body, those that are static, and those with another calling convention.
     pub(crate) functions: BTreeSet<String>,
     /// All typedefs: bindgen's output does not say which of them are of wsk.h.
@@ -33,12 +33,16 @@ pub(crate) struct Declared {
 }
 
 /// Fails with one message for all errors of the headers.
-pub(super) fn check(tree: &IncludeTree, config: &BindingsConfig, age: Age<'_>) -> Result<Declared> {
+pub(super) fn check(
+    tree: &IncludeTree,
+    config: &BindingsConfig,
+    age: Age<'_>,
+) -> Result<Declarations> {
     // A thread of its own, since libclang is loaded for a thread and unloaded afterwards.
     thread::scope(|scope| {
         let checking = deep_stack::spawn(scope, || {
             let clang = Clang::new().map_err(anyhow::Error::msg)?;
-            let mut declared = Declared::default();
+            let mut declared = Declarations::default();
             for processor in Processor::ALL {
                 check_for(&clang, tree, config, processor, age, &mut declared)?;
             }
@@ -54,7 +58,7 @@ fn check_for(
     config: &BindingsConfig,
     processor: Processor,
     age: Age<'_>,
-    declared: &mut Declared,
+    declared: &mut Declarations,
 ) -> Result<()> {
     let arguments = ClangArguments::new(tree, processor)?;
     let index = Index::new(clang, false, false);
@@ -160,7 +164,7 @@ fn no_integers(unit: &TranslationUnit<'_>, config: &BindingsConfig) -> BTreeSet<
         .collect()
 }
 
-fn declarations(unit: &TranslationUnit<'_>, declared: &mut Declared) {
+fn declarations(unit: &TranslationUnit<'_>, declared: &mut Declarations) {
     let mut entities = unit.get_entity().get_children();
     while let Some(entity) = entities.pop() {
         let kind = entity.get_kind();

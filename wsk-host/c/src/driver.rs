@@ -103,7 +103,10 @@ pub unsafe extern "C" fn wsk_host_open(path: *const c_char, file: *mut *mut c_vo
 /// # Safety
 ///
 /// `returned` is null or has room for a number.
-unsafe fn give(result: Result<(NTSTATUS, usize), NTSTATUS>, returned: *mut usize) -> NTSTATUS {
+unsafe fn return_result(
+    result: Result<(NTSTATUS, usize), NTSTATUS>,
+    returned: *mut usize,
+) -> NTSTATUS {
     let (status, information) = match result {
         Ok((status, information)) => (status, information),
         Err(status) => (status, 0),
@@ -138,7 +141,7 @@ pub unsafe extern "C" fn wsk_host_control(
     // SAFETY: the buffer has this size (this function's contract).
     let output = unsafe { bytes(output, output_size) };
     // SAFETY: the pointer is null, or valid for a write (this function's contract).
-    unsafe { give(file.control(code, &input, output), returned) }
+    unsafe { return_result(file.control(code, &input, output), returned) }
 }
 
 /// Reads.
@@ -158,7 +161,7 @@ pub unsafe extern "C" fn wsk_host_read(
     // SAFETY: the buffer has this size (this function's contract).
     let buffer = unsafe { bytes(buffer, size) };
     // SAFETY: the pointer is null, or valid for a write (this function's contract).
-    unsafe { give(file.read(buffer), returned) }
+    unsafe { return_result(file.read(buffer), returned) }
 }
 
 /// Writes.
@@ -178,7 +181,7 @@ pub unsafe extern "C" fn wsk_host_write(
     // SAFETY: the buffer has this size (this function's contract).
     let buffer = unsafe { copy(buffer, size) };
     // SAFETY: the pointer is null, or valid for a write (this function's contract).
-    unsafe { give(file.write(&buffer), returned) }
+    unsafe { return_result(file.write(&buffer), returned) }
 }
 
 /// Closes a file.

@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn every_network_can_be_had() {
+    fn every_network_can_be_selected() {
         for network in 0..3 {
             let options = wsk_host_options { network, seeds: 1, ..Default::default() };
             assert_eq!(run(Some(&options), &mut Runs::default()), 0, "{options:?}");
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_a_failure() {
+    fn an_unknown_option_is_a_failure() {
         let wrong = [
             wsk_host_options { network: 3, ..Default::default() },
             wsk_host_options { timing: 3, ..Default::default() },

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deferred_call_is_in_nothing_that_it_interrupts() {
+    fn a_deferred_call_does_not_inherit_the_interrupted_context() {
         let inside = completing(|| {
             calling(("WskReceiveEvent", 1), || {
                 let deferred = deferred(|| (COMPLETIONS.get(), CALLBACKS.get()));

@@ -31,7 +31,7 @@ pub(crate) struct RequestInFlight {
 }
 
 /// An object that a thread waits for.
-pub(crate) enum Awaited {
+pub(crate) enum AwaitedObject {
     Event,
     Semaphore,
     Mutex,
@@ -40,7 +40,7 @@ pub(crate) enum Awaited {
     Thread(Option<ThreadId>),
 }
 
-impl Awaited {
+impl AwaitedObject {
     /// The object of a kind of dispatcher object's.
     pub(crate) fn new(kind: LONG, thread: impl FnOnce() -> Option<ThreadId>) -> Self {
         match kind {
@@ -65,7 +65,7 @@ impl Awaited {
 }
 
 /// The waiting threads, and the object of each wait.
-pub(crate) type Waits = Vec<(WaitingThread, Vec<Awaited>)>;
+pub(crate) type Waits = Vec<(WaitingThread, Vec<AwaitedObject>)>;
 
 /// The number of objects, of requests and of likely mistakes that a report has.
 const MOST: usize = 20;
@@ -95,7 +95,7 @@ pub(crate) fn describe(
         let (thread, function) = (waiting.thread, waiting.function);
         let awaited = match &objects[..] {
             [] => "a time".to_owned(),
-            objects => objects.iter().map(Awaited::describe).collect::<Vec<_>>().join(", "),
+            objects => objects.iter().map(AwaitedObject::describe).collect::<Vec<_>>().join(", "),
         };
         let (since, ago) =
             (Milliseconds(waiting.since), Milliseconds(now - waiting.since.min(now)));
@@ -133,7 +133,7 @@ fn advice_of_threads(waits: &Waits) -> Vec<String> {
     let waits_for = |from: ThreadId| {
         let (_, objects) = waits.iter().find(|(waiting, _)| waiting.thread == from)?;
         objects.iter().find_map(|object| match object {
-            Awaited::Thread(thread) => *thread,
+            AwaitedObject::Thread(thread) => *thread,
             _ => None,
         })
     };
@@ -159,8 +159,8 @@ pub(crate) fn advice_of_returned(
     waits: &Waits,
     last_return: impl Fn(ThreadId) -> Option<(u64, NTSTATUS)>,
 ) -> Vec<String> {
-    let advise = |(waiting, objects): &(WaitingThread, Vec<Awaited>)| {
-        let [Awaited::Event] = objects[..] else { return None };
+    let advise = |(waiting, objects): &(WaitingThread, Vec<AwaitedObject>)| {
+        let [AwaitedObject::Event] = objects[..] else { return None };
         let (irp, status) = last_return(waiting.thread)?;
         Some(format!(
             "thread {} waits for an event after its call with IRP {irp} has returned {}, the final status: the completion \
@@ -175,9 +175,9 @@ pub(crate) fn advice_of_returned(
 
 /// The likely mistake, if system threads wait for events that only the driver sets.
 fn advice_of_events(waits: &Waits) -> Option<String> {
-    let is_event = |(waiting, objects): &&(WaitingThread, Vec<Awaited>)| {
+    let is_event = |(waiting, objects): &&(WaitingThread, Vec<AwaitedObject>)| {
         let is_system_thread = waiting.machine_thread.name() == Some("system thread");
-        is_system_thread && objects.iter().any(|object| matches!(object, Awaited::Event))
+        is_system_thread && objects.iter().any(|object| matches!(object, AwaitedObject::Event))
     };
     let threads: Vec<String> =
         waits.iter().filter(is_event).map(|(waiting, _)| waiting.thread.to_string()).collect();
@@ -194,7 +194,7 @@ fn advice_of_events(waits: &Waits) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn waiting(thread: ThreadId, awaited: Awaited) -> (WaitingThread, Vec<Awaited>) {
+    fn waiting(thread: ThreadId, awaited: AwaitedObject) -> (WaitingThread, Vec<AwaitedObject>) {
         let waiting = WaitingThread {
             kernel: 0,
             thread,
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_waits_for_itself_is_named() {
-        let waits = vec![waiting(2, Awaited::Thread(Some(2)))];
+        let waits = vec![waiting(2, AwaitedObject::Thread(Some(2)))];
         let report = describe(20_000, &waits, &BTreeMap::new(), &[], &OpenObjects::default());
         assert!(report.contains("thread 2 `"), "{report}");
         assert!(
@@ -220,8 +220,10 @@ mod tests {
 
     #[test]
     fn threads_that_wait_for_each_other_are_named_once() {
-        let waits =
-            vec![waiting(1, Awaited::Thread(Some(2))), waiting(2, Awaited::Thread(Some(1)))];
+        let waits = vec![
+            waiting(1, AwaitedObject::Thread(Some(2))),
+            waiting(2, AwaitedObject::Thread(Some(1))),
+        ];
         let advice = advice_of_threads(&waits);
         assert_eq!(advice, ["threads 1 and 2 wait for each other's end"]);
     }
@@ -229,9 +231,9 @@ mod tests {
     #[test]
     fn a_wait_after_a_final_status_is_explained() {
         let waits = vec![
-            waiting(1, Awaited::Event),
-            waiting(2, Awaited::Event),
-            waiting(3, Awaited::Thread(Some(1))),
+            waiting(1, AwaitedObject::Event),
+            waiting(2, AwaitedObject::Event),
+            waiting(3, AwaitedObject::Thread(Some(1))),
         ];
         let returned = |thread| (thread != 2).then_some((7, wsk_sys::STATUS_SUCCESS));
         let advice = advice_of_returned(&waits, returned);
@@ -265,7 +267,7 @@ mod tests {
         };
         let origin = "by WskAccept in the thread `main`".to_owned();
         let requests = [RequestInFlight { number: 7, socket: 3, since: 0, origin }];
-        let waits = vec![waiting(1, Awaited::Event)];
+        let waits = vec![waiting(1, AwaitedObject::Event)];
         let places = BTreeMap::from([(1, "\n      main at ./main.rs:3:1".to_owned())]);
         let report = describe(10_000, &waits, &places, &requests, &outstanding);
         for line in [

@@ -40,7 +40,7 @@ pub(crate) fn install() {
             let action = unsafe { action.assume_init() };
             // Before the handler is installed, which reads it.
             former.get_or_init(|| action);
-            let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
+            let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
             // SAFETY: an action of zeros is valid.
             let mut action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
             action.sa_sigaction = handler as usize;
@@ -60,7 +60,7 @@ fn write(text: &str) {
 }
 
 /// Reports the signal, unless another report says why the process ends, and does what was done at it before.
-extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let Some((_, name, former)) = SIGNALS.iter().find(|(known, ..)| *known == signal) else {
         return;
     };

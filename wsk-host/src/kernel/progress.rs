@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::hang::Awaited;
+use super::hang::AwaitedObject;
 use super::ke::dispatcher::{self, WaitingThread};
 use super::schedule::{self, Scheduler};
 use super::{Kernel, lock};
@@ -21,7 +21,7 @@ pub(crate) fn require_progress(kernel: &Kernel) {
     let long = schedule::ticks(patience) / 10 * 9;
     let now = kernel.now();
     let waits = kernel.waits();
-    let has_waited = |(waiting, _): &&(WaitingThread, Vec<Awaited>)| {
+    let has_waited = |(waiting, _): &&(WaitingThread, Vec<AwaitedObject>)| {
         !waiting.has_timeout && waiting.since.saturating_add(long) <= now
     };
     let all_wait = waits.iter().filter(has_waited).count() >= scheduler.threads();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kernel::hang::{self, Awaited, OpenObjects, Waits};
+use crate::kernel::hang::{self, AwaitedObject, OpenObjects, Waits};
 use crate::kernel::schedule::ThreadId;
 use crate::kernel::{Kernel, context, fault, ke, panics, protection, ps, report_lock};
 use crate::verifier::{self, Levels, Sources};
@@ -34,7 +34,7 @@ impl Kernel {
     /// The awaited objects of this kernel's threads.
     pub(super) fn waits(&self) -> Waits {
         let of_kernel = ke::dispatcher::waiting(self.as_raw().addr());
-        let awaited = |(kind, object)| Awaited::new(kind, || ps::number_of(object));
+        let awaited = |(kind, object)| AwaitedObject::new(kind, || ps::number_of(object));
         let describe =
             |(waiting, objects): (_, Vec<_>)| (waiting, objects.into_iter().map(awaited).collect());
         of_kernel.into_iter().map(describe).collect()

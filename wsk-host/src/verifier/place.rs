@@ -59,15 +59,15 @@ pub(crate) fn place_of_client() -> String {
 /// much less where the thread has come the same way before; their names and lines are looked up when they are shown.
 /// Under Miri, which is slow at it, there are none.
 #[derive(Clone)]
-pub(super) struct Frames(Arc<Recorded>);
+pub(super) struct Frames(Arc<RecordedStack>);
 
 /// A recorded thread, and the addresses.
-pub(super) struct Recorded {
+pub(super) struct RecordedStack {
     thread: Thread,
     addresses: Box<[usize]>,
 }
 
-impl Recorded {
+impl RecordedStack {
     fn new(addresses: &[usize]) -> Arc<Self> {
         Arc::new(Self { thread: thread::current(), addresses: addresses.into() })
     }
@@ -116,7 +116,7 @@ impl Frames {
             }
             count < RECORDED
         });
-        let frames = Self(Recorded::new(&found[..count]));
+        let frames = Self(RecordedStack::new(&found[..count]));
         keep(stack, &slots[..count], &found[..count], &frames.0);
         frames
     }
@@ -133,7 +133,7 @@ impl Frames {
                 count < RECORDED
             });
         }
-        Self(Recorded::new(&found[..count]))
+        Self(RecordedStack::new(&found[..count]))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
-    fn the_same_way_has_the_same_frames_and_no_other() {
+    fn each_call_path_has_its_own_frames() {
         let ways: [fn() -> Frames; 2] = [first, second];
         let recorded: Vec<Frames> = (0..100).map(|round| ways[round % 2]()).collect();
         for (round, frames) in recorded.iter().enumerate() {

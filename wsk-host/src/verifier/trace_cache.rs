@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::ptr;
 use std::sync::Arc;
 
-use super::place::Recorded;
+use super::place::RecordedStack;
 
 /// The number of sets, and of backtraces in each: those of one stack pointer share a set.
 const SETS: usize = 64;
@@ -35,7 +35,7 @@ struct CachedTrace {
     stack: usize,
     /// The addresses of the return addresses, and these.
     slots: Box<[(usize, usize)]>,
-    frames: Arc<Recorded>,
+    frames: Arc<RecordedStack>,
 }
 
 impl CachedTrace {
@@ -86,7 +86,7 @@ fn set_of(stack: usize) -> usize {
 }
 
 /// The backtrace of a function with this stack pointer, if it was kept.
-pub(super) fn find(stack: usize) -> Option<Arc<Recorded>> {
+pub(super) fn find(stack: usize) -> Option<Arc<RecordedStack>> {
     KEPT.try_with(|kept| {
         let kept = kept.try_borrow().ok()?;
         let mut set = kept.get(set_of(stack))?.iter();
@@ -97,7 +97,12 @@ pub(super) fn find(stack: usize) -> Option<Arc<Recorded>> {
 }
 
 /// Keeps the backtrace of a function with this stack pointer.
-pub(super) fn keep(stack: usize, slots: &[usize], addresses: &[usize], frames: &Arc<Recorded>) {
+pub(super) fn keep(
+    stack: usize,
+    slots: &[usize],
+    addresses: &[usize],
+    frames: &Arc<RecordedStack>,
+) {
     if slots.is_empty() || slots.iter().any(|slot| *slot < stack) {
         return;
     }

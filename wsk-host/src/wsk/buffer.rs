@@ -25,7 +25,7 @@ use crate::verifier::{Rule, fatal_violation};
 /// - The parts are within the buffer's MDLs, do not overlap, and are `length` bytes together.
 /// - The parts are the provider's until the request's IRP is completed.
 pub(super) struct Bytes {
-    parts: SmallVec<[Part; 1]>,
+    parts: SmallVec<[BufferPart; 1]>,
     length: usize,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Bytes {
 ///
 /// `memory` is valid for `length` bytes until the request of the buffer has completed.
 #[derive(Clone, Copy)]
-struct Part {
+struct BufferPart {
     memory: *mut u8,
     length: usize,
 }
@@ -100,7 +100,7 @@ impl Bytes {
             usage.pin(irp, ("MDL", Rule::BUFFER_RESIDENT), mdl.addr(), size_of::<MDL>());
             usage.pin(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
             if length > 0 {
-                bytes.parts.push(Part { memory, length });
+                bytes.parts.push(BufferPart { memory, length });
             }
             (mdl, offset, left) = (next, 0, left - length);
         }
@@ -112,12 +112,12 @@ impl Bytes {
     }
 
     /// The part in which the byte with a number is, from there on.
-    fn part_at(&self, mut offset: usize) -> Option<Part> {
+    fn part_at(&self, mut offset: usize) -> Option<BufferPart> {
         for part in &self.parts {
             if offset < part.length {
                 // SAFETY: the offset is within the part.
                 let memory = unsafe { part.memory.add(offset) };
-                return Some(Part { memory, length: part.length - offset });
+                return Some(BufferPart { memory, length: part.length - offset });
             }
             offset -= part.length;
         }

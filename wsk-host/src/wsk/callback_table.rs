@@ -72,13 +72,13 @@ impl CallbackTable {
 ///
 /// Both pointers are valid until the callback has returned and its results were read.
 #[derive(Clone, Copy)]
-pub(super) struct Offer {
+pub(super) struct AcceptOutputs {
     pub(super) context: *mut PVOID,
     pub(super) dispatch: *mut *const WSK_CLIENT_CONNECTION_DISPATCH,
 }
 
 // SAFETY: the pointers are valid while they are used (Invariants), and one thread uses them at a time.
-unsafe impl Send for Offer {}
+unsafe impl Send for AcceptOutputs {}
 
 /// A socket, as the owner of the memory of its callbacks.
 pub(super) fn socket_owner(socket: u64) -> Owner {

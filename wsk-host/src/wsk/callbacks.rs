@@ -19,8 +19,8 @@ use wsk_sys::{
 
 use super::action::{Actions, Arrival, Callback, CallbackCall, InspectKey};
 use super::address;
-use super::callback_table::{CallbackTable, Offer, require_functions};
-use super::chain::Shapes;
+use super::callback_table::{AcceptOutputs, CallbackTable, require_functions};
+use super::chain::ShapeChooser;
 use super::control_data::flags as datagram_flags;
 use super::indication::{IndicatedData, IndicatedDatagrams};
 use super::network::{IncomingConnection, IncomingDatagram};
@@ -66,7 +66,7 @@ pub(super) fn call_back(kernel: &Kernel, call: CallbackCall) -> Actions {
         Callback::SendBacklog { size } => send_backlog(kernel, id, &callbacks, size),
         Callback::Dead => dead(kernel, id, &callbacks, event),
     }
-    kernel.stack().called(id, event, &mut actions);
+    kernel.stack().callback_returned(id, event, &mut actions);
     actions
 }
 
@@ -146,7 +146,7 @@ fn accept(
         let Some(socket) = stack.add_accepted(id, arrival, FUNCTION) else {
             return;
         };
-        socket.offer = Some(Offer { context: context_room, dispatch: table_room });
+        socket.offer = Some(AcceptOutputs { context: context_room, dispatch: table_room });
         // Its close waits for this callback.
         socket.requests.undelivered += 1;
         socket.object
@@ -256,7 +256,8 @@ fn receive(
     let count = bytes.len();
     let mut data = {
         let shapes = kernel.wsk_config().indications;
-        kernel.by_chance(|random| IndicatedData::new(&bytes, &mut Shapes::new(shapes, random)))
+        kernel
+            .by_chance(|random| IndicatedData::new(&bytes, &mut ShapeChooser::new(shapes, random)))
     };
     let first = data.first();
     offer(kernel, id, first.addr(), Retained::Data(data));
@@ -334,7 +335,11 @@ fn receive_from(
     let shapes = kernel.wsk_config().indications;
     let windows = kernel.config().windows;
     let mut list = kernel.by_chance(|random| {
-        IndicatedDatagrams::new(&datagrams, (options, windows), &mut Shapes::new(shapes, random))
+        IndicatedDatagrams::new(
+            &datagrams,
+            (options, windows),
+            &mut ShapeChooser::new(shapes, random),
+        )
     });
     let first = list.first();
     offer(kernel, id, first.addr(), Retained::Datagrams(list));

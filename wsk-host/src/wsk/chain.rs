@@ -24,12 +24,12 @@ const OTHER: u8 = 0xEE;
 const PARTS: usize = 4;
 
 /// The shapes of indications, one chosen after the other.
-pub(super) struct Shapes<'a> {
+pub(super) struct ShapeChooser<'a> {
     indications: Indications,
     random: &'a mut Random,
 }
 
-impl<'a> Shapes<'a> {
+impl<'a> ShapeChooser<'a> {
     pub(super) fn new(indications: Indications, random: &'a mut Random) -> Self {
         Self { indications, random }
     }
@@ -116,7 +116,7 @@ pub(super) struct IndicationChain {
 }
 
 impl IndicationChain {
-    pub(super) fn new(data: &[u8], shapes: &mut Shapes<'_>, origin: &Origin) -> Self {
+    pub(super) fn new(data: &[u8], shapes: &mut ShapeChooser<'_>, origin: &Origin) -> Self {
         let length = data.len();
         if data.is_empty() && shapes.choose([0, 0, 1]) == 1 {
             return Self { blocks: Vec::new(), offset: 0, length };

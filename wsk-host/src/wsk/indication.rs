@@ -15,7 +15,7 @@ use wsk_sys::{
 };
 
 use super::address;
-use super::chain::{IndicationChain, Shapes};
+use super::chain::{IndicationChain, ShapeChooser};
 use super::control_data::describe;
 use super::network::IncomingDatagram;
 use super::options::OptionValues;
@@ -39,7 +39,7 @@ pub(super) struct IndicatedData {
 unsafe impl Send for IndicatedData {}
 
 impl IndicatedData {
-    pub(super) fn new(bytes: &[u8], shapes: &mut Shapes<'_>) -> Self {
+    pub(super) fn new(bytes: &[u8], shapes: &mut ShapeChooser<'_>) -> Self {
         let origin = Origin::here("WskReceiveEvent");
         let parts = shapes.split(bytes);
         let chains: Vec<_> =
@@ -96,7 +96,7 @@ impl IndicatedDatagrams {
     pub(super) fn new(
         all: &[IncomingDatagram],
         (options, windows): (&OptionValues, Windows),
-        shapes: &mut Shapes<'_>,
+        shapes: &mut ShapeChooser<'_>,
     ) -> Self {
         let origin = Origin::here("WskReceiveFromEvent");
         let chain =

@@ -43,9 +43,9 @@ pub(crate) use client::require_ended;
 use config::{Config, Network};
 use execute::execute;
 use names::LookupFault;
-use network::null::Null;
-use network::real::Real;
-use network::simulated::Simulated;
+use network::null::NullNetwork;
+use network::real::RealNetwork;
+use network::simulated::SimulatedNetwork;
 use stack::{Hooks, Stack};
 use subsystem::Subsystem;
 
@@ -61,12 +61,12 @@ pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
     let timing = kernel.config().timing;
     let mut poller = None;
     let network: Box<dyn network::NetworkBackend> = match config.network {
-        Network::Simulated => Box::new(Simulated::new(timing, config)),
-        Network::Null => Box::new(Null::default()),
+        Network::Simulated => Box::new(SimulatedNetwork::new(timing, config)),
+        Network::Null => Box::new(NullNetwork::default()),
         Network::Real => {
             let new = Arc::new(Poller::new()?);
             poller = Some(Arc::clone(&new));
-            Box::new(Real::new(new))
+            Box::new(RealNetwork::new(new))
         }
     };
     let hooks = Hooks { table_of: tables::of, cancel: execute::cancel };

@@ -47,16 +47,16 @@ pub(super) struct SocketObject {
 }
 
 /// Every socket so far, by address: distinguishes open sockets, closed ones, and other pointers.
-static KNOWN: Mutex<Option<FxHashMap<usize, Known>>> = Mutex::new(None);
+static KNOWN: Mutex<Option<FxHashMap<usize, SocketRecord>>> = Mutex::new(None);
 
-struct Known {
+struct SocketRecord {
     origin: Origin,
     open: bool,
     /// The calls that have not returned yet, and the thread of the last one.
     calls: SmallVec<[(&'static str, Token); 2]>,
 }
 
-fn known() -> MutexGuard<'static, Option<FxHashMap<usize, Known>>> {
+fn records() -> MutexGuard<'static, Option<FxHashMap<usize, SocketRecord>>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -75,16 +75,17 @@ impl SocketObject {
             Box::new(Self { socket, id, category, family, client: Some(Arc::clone(client)) });
         let address = Box::into_raw(object).expose_provenance();
         let origin = Origin::here(call);
-        known()
-            .get_or_insert_default()
-            .insert(address, Known { origin: origin.clone(), open: true, calls: SmallVec::new() });
+        records().get_or_insert_default().insert(
+            address,
+            SocketRecord { origin: origin.clone(), open: true, calls: SmallVec::new() },
+        );
         client.socket_created(id, origin);
         address
     }
 
     /// Ends an object that its client has never seen, or must not use.
     pub(super) fn discard(address: usize) {
-        if let Some(known) = known().as_mut().and_then(|all| all.get_mut(&address)) {
+        if let Some(known) = records().as_mut().and_then(|all| all.get_mut(&address)) {
             known.open = false;
         }
         if address != 0 {
@@ -106,7 +107,7 @@ impl SocketObject {
 
 /// Where a socket was created.
 pub(super) fn origin(address: usize) -> Option<Origin> {
-    known().as_ref()?.get(&address).map(|known| known.origin.clone())
+    records().as_ref()?.get(&address).map(|known| known.origin.clone())
 }
 
 /// A call with a socket, until it returns.
@@ -137,7 +138,7 @@ impl Drop for InCall<'_> {
 }
 
 fn leave(address: usize) {
-    if let Some(known) = known().as_mut().and_then(|all| all.get_mut(&address)) {
+    if let Some(known) = records().as_mut().and_then(|all| all.get_mut(&address)) {
         let thread = token();
         if let Some(call) = known.calls.iter().rposition(|(_, of)| *of == thread) {
             known.calls.remove(call);
@@ -157,7 +158,7 @@ pub(super) unsafe fn begin<'a>(
 ) -> InCall<'a> {
     require_no_completion_routine(function);
     // SAFETY: the pointer is one that this provider has delivered (this function's contract).
-    unsafe { begin_anywhere(socket, category, function) }
+    unsafe { begin_in_any_routine(socket, category, function) }
 }
 
 /// Begins a call like [`begin`], also in a completion routine.
@@ -165,20 +166,20 @@ pub(super) unsafe fn begin<'a>(
 /// # Safety
 ///
 /// The pointer is one that this provider has delivered.
-pub(super) unsafe fn begin_anywhere<'a>(
+pub(super) unsafe fn begin_in_any_routine<'a>(
     socket: PWSK_SOCKET,
     category: Category,
     function: &'static str,
 ) -> InCall<'a> {
     require_at_most(DISPATCH_LEVEL, function);
     {
-        let mut all = known();
+        let mut all = records();
         let found = all.as_mut().and_then(|all| all.get_mut(&socket.addr()));
         match found {
             Some(known) if known.open => {
                 known.calls.push((function, token()));
             }
-            Some(Known { origin, .. }) => {
+            Some(SocketRecord { origin, .. }) => {
                 let origin = origin.clone();
                 drop(all);
                 fatal_violation(
@@ -222,7 +223,7 @@ impl ClosedSocket {
     /// From here on, no function may be called with the socket ([INV-44](crate::rules#inv-44)), and none may be
     /// running ([INV-45](crate::rules#inv-45)).
     pub(super) fn new(socket: PWSK_SOCKET, irp: PIRP) -> Self {
-        let mut all = known();
+        let mut all = records();
         if let Some(known) = all.as_mut().and_then(|all| all.get_mut(&socket.addr())) {
             known.open = false;
             let thread = token();
@@ -269,7 +270,7 @@ fn retire(address: usize) {
     }
     let oldest = CLOSED.lock().unwrap_or_else(PoisonError::into_inner).add(address);
     if let Some(oldest) = oldest {
-        known().as_mut().map(|all| all.remove(&oldest));
+        records().as_mut().map(|all| all.remove(&oldest));
         // SAFETY: `create` allocated it, and it has left the quarantine, its last owner.
         drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<SocketObject>(oldest)) });
     }

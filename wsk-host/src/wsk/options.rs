@@ -44,7 +44,7 @@ pub(super) enum OptionPhase {
 
 /// The form in which the value of an option is passed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ValueForm {
     /// A number of four bytes.
     Number,
     /// A number that is given as one byte or four, and answered so.
@@ -62,7 +62,7 @@ const INTERFACE: ULONG = 1;
 
 /// An option.
 #[derive(Clone, Copy)]
-pub(super) struct Specification {
+pub(super) struct OptionSpecification {
     level: ULONG,
     name: ULONG,
     /// The value that a socket begins with.
@@ -71,7 +71,7 @@ pub(super) struct Specification {
     structure: usize,
     /// Whether it has a value that can be asked for only.
     is_fixed: bool,
-    form: Form,
+    form: ValueForm,
     pub(super) phase: OptionPhase,
     /// The categories whose sockets have it.
     categories: u8,
@@ -84,44 +84,44 @@ const ALL: u8 = BASIC | LISTEN | DATAGRAM | CONNECTION | STREAM;
 const BYTES: u8 = BASIC | LISTEN | CONNECTION | STREAM;
 const DATAGRAMS: u8 = BASIC | DATAGRAM;
 
-const fn number(level: ULONG, name: ULONG, initial: ULONG, categories: u8) -> Specification {
-    Specification {
+const fn number(level: ULONG, name: ULONG, initial: ULONG, categories: u8) -> OptionSpecification {
+    OptionSpecification {
         level,
         name,
         initial,
         structure: 0,
         is_fixed: false,
-        form: Form::Number,
+        form: ValueForm::Number,
         phase: OptionPhase::Any,
         categories,
         since: None,
     }
 }
 
-const fn before_bind(option: Specification) -> Specification {
-    Specification { phase: OptionPhase::BeforeBind, ..option }
+const fn before_bind(option: OptionSpecification) -> OptionSpecification {
+    OptionSpecification { phase: OptionPhase::BeforeBind, ..option }
 }
 
-const fn later(since: WindowsVersion, option: Specification) -> Specification {
-    Specification { since: Some(since), ..option }
+const fn later(since: WindowsVersion, option: OptionSpecification) -> OptionSpecification {
+    OptionSpecification { since: Some(since), ..option }
 }
 
-const fn structure(level: ULONG, name: ULONG, size: usize) -> Specification {
-    Specification { structure: size, ..number(level, name, 0, DATAGRAMS) }
+const fn structure(level: ULONG, name: ULONG, size: usize) -> OptionSpecification {
+    OptionSpecification { structure: size, ..number(level, name, 0, DATAGRAMS) }
 }
 
 /// A boolean, which Windows takes and answers as one byte or as four.
-const fn boolean(option: Specification) -> Specification {
-    Specification { form: Form::ByteOrNumber, ..option }
+const fn boolean(option: OptionSpecification) -> OptionSpecification {
+    OptionSpecification { form: ValueForm::ByteOrNumber, ..option }
 }
 
-const fn of_form(form: Form, option: Specification) -> Specification {
-    Specification { form, ..option }
+const fn of_form(form: ValueForm, option: OptionSpecification) -> OptionSpecification {
+    OptionSpecification { form, ..option }
 }
 
 /// A property of the path of a connection.
-const fn of_path(level: ULONG, name: ULONG, value: ULONG) -> Specification {
-    Specification { is_fixed: true, ..number(level, name, value, CONNECTION | STREAM) }
+const fn of_path(level: ULONG, name: ULONG, value: ULONG) -> OptionSpecification {
+    OptionSpecification { is_fixed: true, ..number(level, name, value, CONNECTION | STREAM) }
 }
 
 /// The MTU of every path, in bytes.
@@ -130,7 +130,7 @@ const PACKET: ULONG = 1500;
 const V4: ULONG = IPPROTO_IP;
 const V6: ULONG = IPPROTO_IPV6;
 
-static OPTIONS: &[Specification] = &[
+static OPTIONS: &[OptionSpecification] = &[
     boolean(before_bind(number(
         SOL_SOCKET,
         SO_REUSEADDR,
@@ -164,8 +164,8 @@ static OPTIONS: &[Specification] = &[
         number(IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 0, DATAGRAMS),
     ),
     number(V4, IP_TOS, 0, ALL),
-    of_form(Form::GivenAsByte, number(V4, IP_TTL, 128, ALL)),
-    of_form(Form::InterfaceOrAddress, number(V4, IP_MULTICAST_IF, 0, DATAGRAMS)),
+    of_form(ValueForm::GivenAsByte, number(V4, IP_TTL, 128, ALL)),
+    of_form(ValueForm::InterfaceOrAddress, number(V4, IP_MULTICAST_IF, 0, DATAGRAMS)),
     number(V4, IP_MULTICAST_TTL, 1, DATAGRAMS),
     number(V4, IP_MULTICAST_LOOP, 1, DATAGRAMS),
     structure(V4, IP_ADD_MEMBERSHIP, size_of::<IP_MREQ>()),
@@ -173,7 +173,7 @@ static OPTIONS: &[Specification] = &[
     number(V4, IP_DONTFRAGMENT, 0, ALL),
     number(V4, IP_PKTINFO, 0, DATAGRAMS),
     number(V4, IP_HOPLIMIT, 0, DATAGRAMS),
-    of_form(Form::Interface, number(V4, IP_UNICAST_IF, 0, ALL)),
+    of_form(ValueForm::Interface, number(V4, IP_UNICAST_IF, 0, ALL)),
     number(V4, IP_RECVTOS, 0, DATAGRAMS),
     number(V4, IP_ECN, 0, DATAGRAMS),
     // Those of version 1709 are here in the next that a host can be.
@@ -201,7 +201,7 @@ static OPTIONS: &[Specification] = &[
     later(since::IPV6_USER_MTU, number(V6, IPV6_USER_MTU, ULONG::MAX, ALL)),
 ];
 
-impl Specification {
+impl OptionSpecification {
     /// The option with a name, if a Windows has it for a category.
     pub(super) fn find(
         level: ULONG,
@@ -229,7 +229,7 @@ impl Specification {
 
     /// A value as a client gave it; none if it has the wrong size.
     pub(super) fn setting(&self, bytes: &[u8]) -> Option<Setting> {
-        let takes_byte = matches!(self.form, Form::ByteOrNumber | Form::GivenAsByte);
+        let takes_byte = matches!(self.form, ValueForm::ByteOrNumber | ValueForm::GivenAsByte);
         let value = if let ([byte], true) = (bytes, takes_byte) {
             Value::Number((*byte).into())
         } else if self.structure == 0 {
@@ -244,12 +244,12 @@ impl Specification {
     /// little room.
     pub(super) fn answer(&self, number: ULONG, room: usize) -> Option<([u8; 4], usize)> {
         let number = match self.form {
-            Form::ByteOrNumber if (1..4).contains(&room) => {
+            ValueForm::ByteOrNumber if (1..4).contains(&room) => {
                 return Some(([u8::from(number != 0), 0, 0, 0], 1));
             }
-            Form::InterfaceOrAddress if number.to_ne_bytes()[0] != 0 => INTERFACE,
-            Form::Interface | Form::InterfaceOrAddress => ULONG::from_be(number),
-            Form::Number | Form::ByteOrNumber | Form::GivenAsByte => number,
+            ValueForm::InterfaceOrAddress if number.to_ne_bytes()[0] != 0 => INTERFACE,
+            ValueForm::Interface | ValueForm::InterfaceOrAddress => ULONG::from_be(number),
+            ValueForm::Number | ValueForm::ByteOrNumber | ValueForm::GivenAsByte => number,
         };
         (room >= 4).then_some((number.to_ne_bytes(), 4))
     }
@@ -345,7 +345,8 @@ mod tests {
     #[test]
     fn an_option_is_for_its_categories_and_releases() {
         let find = |category, windows| {
-            let option = Specification::find(IPPROTO_UDP, UDP_SEND_MSG_SIZE, category, windows);
+            let option =
+                OptionSpecification::find(IPPROTO_UDP, UDP_SEND_MSG_SIZE, category, windows);
             option.is_some()
         };
         assert!(find(DATAGRAM, Windows::ELEVEN));
@@ -354,19 +355,19 @@ mod tests {
         assert!(!find(CONNECTION, Windows::ELEVEN));
         let [older, newer] =
             [10586, 14393].map(|build| Windows { major: 10, minor: 0, build }).map(|windows| {
-                Specification::find(IPPROTO_TCP, TCP_FASTOPEN, CONNECTION, windows).is_some()
+                OptionSpecification::find(IPPROTO_TCP, TCP_FASTOPEN, CONNECTION, windows).is_some()
             });
         assert!(!older && newer);
     }
 
     #[test]
     fn a_value_has_its_size() {
-        let option = Specification::find(V4, IP_TTL, DATAGRAM, Windows::VISTA).unwrap();
+        let option = OptionSpecification::find(V4, IP_TTL, DATAGRAM, Windows::VISTA).unwrap();
         let setting = option.setting(&64_u32.to_ne_bytes()).unwrap();
         assert_eq!(setting.value, Value::Number(64));
         assert!(option.setting(&[64]).is_some_and(|byte| byte.value == setting.value));
         assert_eq!(option.setting(&[64, 0]), None);
-        let number = Specification::find(V4, IP_TOS, DATAGRAM, Windows::VISTA).unwrap();
+        let number = OptionSpecification::find(V4, IP_TOS, DATAGRAM, Windows::VISTA).unwrap();
         assert_eq!(number.setting(&[64]), None);
         let mut options = OptionValues::default();
         assert_eq!(options.get(V4, IP_TTL), 128);

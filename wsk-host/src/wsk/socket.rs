@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wsk_sys::{ADDRESS_FAMILY, PFN_WSK_RECEIVE_EX_EVENT, ULONG, USHORT};
 
 use super::action::{Arrival, ClosedSocket, InspectKey, Irp};
-use super::callback_table::{CallbackTable, Offer};
+use super::callback_table::{AcceptOutputs, CallbackTable};
 use super::category::Category;
 use super::client::Client;
 use super::descriptors::SocketDescriptor;
@@ -112,7 +112,7 @@ pub(super) struct Socket {
     /// Inspected connections that were aborted before the client has decided.
     pub(super) aborted: Vec<InspectKey>,
     /// The memory in which the client returns the table and context of an accepted socket, during its callback.
-    pub(super) offer: Option<Offer>,
+    pub(super) offer: Option<AcceptOutputs>,
     /// Whether something takes connections in, or bytes out, at this moment, in order.
     pub(super) is_indicating: bool,
 }

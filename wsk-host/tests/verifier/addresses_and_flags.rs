@@ -227,7 +227,7 @@ fn a_destination_of_another_family() {
 }
 
 #[test]
-fn no_address() {
+fn a_null_address() {
     breaks(32, ["WskBind", "the address is null", ""], |client| {
         let (socket, none) = (client.socket(WSK_FLAG_LISTEN_SOCKET), ptr::null_mut());
         // SAFETY: breaks INV-32.

@@ -141,7 +141,7 @@ fn a_length_without_an_mdl() {
 }
 
 #[test]
-fn no_buffer() {
+fn a_null_buffer() {
     breaks(22, ["WskReceive", "the buffer is null", ""], |client| {
         let socket = client.connections()[1];
         let none = ptr::null_mut();

@@ -225,8 +225,8 @@ fn freed_pages_are_used_again() {
 /// A fault elsewhere ends the process as it does without a host.
 #[test]
 #[cfg(unix)]
-fn a_fault_elsewhere_is_no_matter_of_the_host() {
-    let test = "memory::a_fault_elsewhere_is_no_matter_of_the_host";
+fn a_fault_outside_the_pool_ends_the_process_without_a_report() {
+    let test = "memory::a_fault_outside_the_pool_ends_the_process_without_a_report";
     let said = test_support::process::run_failing(test, "", |_| {
         let host = wsk_host::Host::new(crate::stops::inline());
         let _entered = host.enter();

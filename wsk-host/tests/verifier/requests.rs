@@ -49,7 +49,7 @@ fn waits(client: &Client) -> Request {
 }
 
 #[test]
-fn no_irp() {
+fn a_null_irp() {
     breaks(10, ["WskSocket", "the IRP is null", ""], |client| {
         create(&client, ptr::null_mut());
     });

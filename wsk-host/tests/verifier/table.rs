@@ -21,7 +21,7 @@ the host does when a client breaks it:
 - **Answered**: the call returns a failure status, as in Windows.
 - **Not visible**: the host cannot see the violation.
 
-Tests are in `tests/verifier`: `requests::no_irp` is in `requests.rs`. The test of a rule that is stopped breaks the
+Tests are in `tests/verifier`: `requests::a_null_irp` is in `requests.rs`. The test of a rule that is stopped breaks the
 rule with raw calls in a process of its own, and compares the whole report. The verifier also stops violations of the
 kernel's own rules, such as a call at too high an IRQL or a double free; these have no number.
 

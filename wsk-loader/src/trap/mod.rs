@@ -51,7 +51,7 @@ pub(crate) fn install() -> std::io::Result<()> {
             }
             // Before the handlers are installed, which read it.
             FORMER.get_or_init(|| former);
-            let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
+            let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
             // SAFETY: zeros are an action.
             let mut action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
             action.sa_sigaction = handler as usize;
@@ -69,7 +69,7 @@ pub(crate) fn install() -> std::io::Result<()> {
 }
 
 /// Handles a signal. Takes no lock, and allocates nothing.
-extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes the signal's information.
     let info_of_fault = unsafe { &*info };
     // SAFETY: the signals of faults come with an address.

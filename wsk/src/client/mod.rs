@@ -28,7 +28,7 @@ use crate::irql::Passive;
 use crate::kernel::{Event, Thread};
 use crate::operation::{Cache, Refusals, Target, TargetHeader};
 use crate::pool::PoolBox;
-use crate::rundown::{ObjectKind, Rundown, Running};
+use crate::rundown::{ObjectKind, Rundown, RundownGuard};
 use crate::status::Result;
 
 /// The memory of a client. Its registration, providers, sockets and requests refer to it.
@@ -65,7 +65,7 @@ pub(crate) struct Client {
     /// The device that the pointer in `header` refers to, if any. Dropped with the memory.
     _device: Option<DeviceRef>,
     /// Dropped with the memory, as the last field.
-    running: Running,
+    running: RundownGuard,
 }
 
 // SAFETY: WSK synchronizes its block, the setup is fixed or atomic, and everything else is atomics, kernel events or
@@ -136,7 +136,7 @@ impl Client {
             refusals: Refusals::new(),
             setup,
             _device: device,
-            running: Running::new(ObjectKind::Registration),
+            running: RundownGuard::new(ObjectKind::Registration),
         })?;
         // INVARIANT: the events and the queue are initialized, in the allocation in which they stay.
         // SAFETY: the client stays in this allocation, which is nonpaged.
@@ -325,7 +325,7 @@ unsafe extern "C" fn run(context: PVOID) {
     // SAFETY: this thread owns the client.
     let client = unsafe { this.as_ref() };
     while client.references.load(Ordering::Acquire) != 0 {
-        client.deferred.wait_and_do(passive);
+        client.deferred.run_pending(passive);
         Client::release_captures(this);
     }
     // The release of the last reference sets this event as its last access.

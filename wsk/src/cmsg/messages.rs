@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_understood() {
+    fn known_messages_are_read() {
         let mut all = Vec::new();
         push(&mut all, IPPROTO_IP, IP_PKTINFO, &[192, 0, 2, 1, 7, 0, 0, 0]);
         push(&mut all, IPPROTO_IP, IP_TOS, &0x2A_u32.to_ne_bytes());
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_or_too_great_says_nothing() {
+    fn messages_of_a_wrong_size_have_no_value() {
         fn message(level: ULONG, kind: ULONG, data: &[u8]) -> ControlMessage<'_> {
             ControlMessage { level, kind, data }
         }

@@ -165,7 +165,7 @@ impl SendControl {
         };
         if let Some((info, size)) = self.packet_info.and_then(|info| info.to_bytes(is_v4)) {
             writer.push(level, packet_info, info.get(..size)?)?;
-            if self.keeps_packet_info && self.says_nothing_else() {
+            if self.keeps_packet_info && self.is_only_packet_info() {
                 writer.push(level, nothing, &[])?;
             }
         }
@@ -186,7 +186,7 @@ impl SendControl {
     }
 
     /// Whether packet info is the only message.
-    const fn says_nothing_else(&self) -> bool {
+    const fn is_only_packet_info(&self) -> bool {
         self.ecn.is_none()
             && self.traffic_class.is_none()
             && self.segment_size.is_none()
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_nothing() {
+    fn empty_control_data_has_no_messages() {
         assert_eq!(kinds(&SendControl::new(), V4), []);
         assert_eq!(kinds(&SendControl::new().segment_size(9).segment_size(0), V4), []);
     }
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn packet_info_that_is_alone_gets_company_if_that_is_asked_for() {
+    fn lone_packet_info_gets_a_second_message_on_request() {
         let info = PacketInfo { address: Ipv4Addr::LOCALHOST.into(), interface: 0 };
         let alone = SendControl::new().packet_info(info);
         assert_eq!(kinds(&alone, V4), [(IPPROTO_IP, IP_PKTINFO)]);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_ones_own_is_checked() {
+    fn raw_messages_are_checked() {
         for (level, kind) in [(1 << 31, 1), (1, ULONG::MAX)] {
             // SAFETY: the message is not sent.
             let result = unsafe { SendControl::new().raw(level, kind, &[]) };

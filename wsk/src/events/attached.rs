@@ -6,7 +6,7 @@
 //!
 //! # Safety
 //!
-//! The memory of a handler begins with an [`Attached`], which has the functions for its type. A handler stays from
+//! The memory of a handler begins with an [`AttachedHeader`], which has the functions for its type. A handler stays from
 //! [`AttachedHandler::fill`] until the last reference to the socket's memory is released.
 
 #![expect(unsafe_code, reason = "see Safety")]
@@ -29,19 +29,19 @@ use crate::status::Result;
 /// # Invariants
 ///
 /// `handler` points to the handler in the same allocation, a `WithHandler<K>`, and `free` is `free::<K>`.
-pub(crate) struct Attached {
+pub(crate) struct AttachedHeader {
     /// The handler, in this same memory.
     handler: NonNull<dyn ConnectionEvents>,
-    free: unsafe fn(NonNull<Attached>),
+    free: unsafe fn(NonNull<AttachedHeader>),
 }
 
 #[repr(C)]
 struct WithHandler<K> {
-    attached: Attached,
+    attached: AttachedHeader,
     handler: K,
 }
 
-impl Attached {
+impl AttachedHeader {
     pub(crate) const fn handler(&self) -> &dyn ConnectionEvents {
         // SAFETY: the handler is in the same allocation, so it is valid as long as `self` (Invariants).
         unsafe { self.handler.as_ref() }
@@ -63,7 +63,7 @@ impl Attached {
 /// # Invariants
 ///
 /// The pointer is to the start of a `WithHandler<K>` from a [`PoolBox`], which this value owns.
-pub(crate) struct NewHandler<K>(NonNull<Attached>, PhantomData<fn(K) -> K>);
+pub(crate) struct NewHandler<K>(NonNull<AttachedHeader>, PhantomData<fn(K) -> K>);
 
 // SAFETY: it owns a `K` (Invariants), as `Box` does.
 unsafe impl<K: Send> Send for NewHandler<K> {}
@@ -79,7 +79,7 @@ impl<K: ConnectionEvents> NewHandler<K> {
     pub(crate) fn allocate(handler: K) -> Result<Self> {
         let nothing: NonNull<dyn ConnectionEvents> = NonNull::<()>::dangling();
         let memory = PoolBox::new_with(|| WithHandler {
-            attached: Attached { handler: nothing, free: free::<K> },
+            attached: AttachedHeader { handler: nothing, free: free::<K> },
             handler,
         })?;
         let memory = memory.into_raw();
@@ -93,7 +93,7 @@ impl<K: ConnectionEvents> NewHandler<K> {
         Ok(Self(memory.cast(), PhantomData))
     }
 
-    pub(crate) fn into_raw(self) -> NonNull<Attached> {
+    pub(crate) fn into_raw(self) -> NonNull<AttachedHeader> {
         let attached = self.0;
         core::mem::forget(self);
         attached
@@ -112,7 +112,7 @@ impl<K> Drop for NewHandler<K> {
 /// # Safety
 ///
 /// The handler has no other user, now or later.
-unsafe fn free_attached(attached: NonNull<Attached>) {
+unsafe fn free_attached(attached: NonNull<AttachedHeader>) {
     // SAFETY: the pointer is to the start of a handler's memory, which is valid (this function's contract).
     let free = unsafe { attached.as_ref() }.free;
     // SAFETY: the handler is not used any more, by this function's contract; the function is for this memory.
@@ -122,7 +122,7 @@ unsafe fn free_attached(attached: NonNull<Attached>) {
 /// # Safety
 ///
 /// The pointer is to the start of a `WithHandler<K>` from a [`PoolBox`], which has no other user, now or later.
-unsafe fn free<K>(attached: NonNull<Attached>) {
+unsafe fn free<K>(attached: NonNull<AttachedHeader>) {
     // SAFETY: the memory came from a `PoolBox` of this type, and is not used any more, by this function's contract.
     drop(unsafe { PoolBox::from_raw(attached.cast::<WithHandler<K>>()) });
 }
@@ -140,7 +140,7 @@ const DATA: u8 = 4;
 /// `handler` is null, or a handler's memory that stays valid until the last memory reference is released.
 pub(crate) struct AttachedHandler {
     /// Null until a handler is attached.
-    handler: AtomicPtr<Attached>,
+    handler: AtomicPtr<AttachedHeader>,
     /// The indications that the handler has not received.
     missed: AtomicU8,
 }
@@ -151,24 +151,24 @@ impl AttachedHandler {
     }
 
     /// The attached handler, valid as long as the socket's memory.
-    pub(crate) fn get(&self) -> Option<&Attached> {
+    pub(crate) fn get(&self) -> Option<&AttachedHeader> {
         // SAFETY: the pointer is null, or to a handler's memory that outlives this borrow (Invariants).
         unsafe { self.handler.load(Ordering::Acquire).as_ref() }
     }
 
     /// Called by a callback without a handler: stores the end of the connection for a handler that is attached later.
     /// Returns the handler if one was attached meanwhile, and has not received the end.
-    pub(crate) fn miss_end(&self, is_abortive: bool) -> Option<(&Attached, bool)> {
+    pub(crate) fn miss_end(&self, is_abortive: bool) -> Option<(&AttachedHeader, bool)> {
         let attached = self.miss(if is_abortive { ABORTIVE_END } else { END })?;
         self.take_end().map(|is_abortive| (attached, is_abortive))
     }
 
     /// Like [`miss_end`](Self::miss_end), for refused data.
-    pub(crate) fn miss_data(&self) -> Option<&Attached> {
+    pub(crate) fn miss_data(&self) -> Option<&AttachedHeader> {
         self.miss(DATA)
     }
 
-    fn miss(&self, what: u8) -> Option<&Attached> {
+    fn miss(&self, what: u8) -> Option<&AttachedHeader> {
         // Either this sees the handler, or `fill` sees the missed indication, or both.
         self.missed.fetch_or(what, Ordering::SeqCst);
         // SAFETY: the pointer is null, or to a handler's memory that outlives this borrow (Invariants).
@@ -189,7 +189,7 @@ impl AttachedHandler {
     /// # Safety
     ///
     /// No handler was attached before. The handler stays valid until [`drop_handler`](Self::drop_handler).
-    pub(crate) unsafe fn fill(&self, handler: NonNull<Attached>) {
+    pub(crate) unsafe fn fill(&self, handler: NonNull<AttachedHeader>) {
         self.handler.store(handler.as_ptr(), Ordering::SeqCst);
     }
 
@@ -219,11 +219,11 @@ mod loom_tests {
 
     /// An end that races with attaching a handler is passed on once, by the thread that sees both.
     #[test]
-    fn no_end_is_lost_or_told_twice() {
-        unsafe fn never(_: NonNull<Attached>) {}
+    fn an_end_of_data_is_indicated_exactly_once() {
+        unsafe fn never(_: NonNull<AttachedHeader>) {}
         loom::model(|| {
             let handler: NonNull<dyn ConnectionEvents> = NonNull::<()>::dangling();
-            let mut attached = Attached { handler, free: never };
+            let mut attached = AttachedHeader { handler, free: never };
             let slot = Arc::new(AttachedHandler::new());
             let callback = {
                 let slot = Arc::clone(&slot);

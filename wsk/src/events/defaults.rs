@@ -22,9 +22,9 @@ use super::ConnectionTable;
 use crate::socket::SocketState;
 
 /// The table of a handler `H`, with a function in each slot. It has no values, so its variance in `H` is irrelevant.
-pub(super) struct Filled<H>(PhantomData<H>);
+pub(super) struct FilledTable<H>(PhantomData<H>);
 
-impl<H: ConnectionTable> Filled<H> {
+impl<H: ConnectionTable> FilledTable<H> {
     pub(super) const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &fill(H::TABLE);
 }
 

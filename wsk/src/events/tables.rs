@@ -18,7 +18,7 @@ use wsk_sys::{
     WSK_CLIENT_STREAM_DISPATCH, ctypes::c_void,
 };
 
-use super::defaults::Filled;
+use super::defaults::FilledTable;
 use super::forwarding::FORWARDING;
 use super::methods::{self, Methods, has};
 use super::{
@@ -119,9 +119,9 @@ const fn event_if(is_in_table: bool, event: EventMask) -> EventMask {
 }
 
 /// The events that a listener's accepted connections inherit. It has no values, so its variance is irrelevant.
-struct Inherited<K>(PhantomData<K>);
+struct InheritedEvents<K>(PhantomData<K>);
 
-impl<K: Callbacks<Connection>> Inherited<K> {
+impl<K: Callbacks<Connection>> InheritedEvents<K> {
     const EVENTS: EventMask = K::WHEN_CONNECTED;
 }
 
@@ -137,7 +137,7 @@ impl<H: ListenEvents> ListenMode<H> for Accepting {
     };
     const EVENTS: EventMask =
         event_if(has::<H::WskEventsAttribute>(methods::ACCEPT), EventMask::ACCEPT);
-    const INHERITED: EventMask = Inherited::<H::Connection>::EVENTS;
+    const INHERITED: EventMask = InheritedEvents::<H::Connection>::EVENTS;
     const IS_CONDITIONAL: bool = false;
 }
 
@@ -154,7 +154,7 @@ impl<H: ConditionalListenEvents> ListenMode<H> for Inspecting {
     };
     const EVENTS: EventMask =
         event_if(has::<H::WskEventsAttribute>(methods::ACCEPT), EventMask::ACCEPT);
-    const INHERITED: EventMask = Inherited::<H::Connection>::EVENTS;
+    const INHERITED: EventMask = InheritedEvents::<H::Connection>::EVENTS;
     const IS_CONDITIONAL: bool = true;
 }
 
@@ -178,9 +178,9 @@ impl<H: DatagramEvents> DatagramTable for H {
 }
 
 /// The table of a connection's handler that is in the socket's memory. It has no values, so its variance is irrelevant.
-struct InMemory<H>(PhantomData<H>);
+struct EmbeddedTable<H>(PhantomData<H>);
 
-impl<H: ConnectionEvents> InMemory<H> {
+impl<H: ConnectionEvents> EmbeddedTable<H> {
     const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH = &WSK_CLIENT_CONNECTION_DISPATCH {
         WskReceiveEvent: if has::<H::WskEventsAttribute>(methods::RECEIVE) {
             Some(thunks::receive::<H>)
@@ -205,7 +205,7 @@ impl<H: ConnectionEvents> ConnectionTable for H {
         if has::<H::WskEventsAttribute>(methods::ATTACHED_LATER) {
             &FORWARDING
         } else {
-            InMemory::<H>::TABLE
+            EmbeddedTable::<H>::TABLE
         };
     const EVENTS: EventMask =
         event_if(has::<H::WskEventsAttribute>(methods::RECEIVE), EventMask::RECEIVE)
@@ -282,7 +282,7 @@ unsafe impl<H: DatagramEvents> Callbacks<Datagram> for H {
 // functions that take the memory of any socket.
 unsafe impl<H: ConnectionEvents> Callbacks<Connection> for H {
     const RAW_TABLE: *const c_void = ptr::from_ref(<H as ConnectionTable>::TABLE).cast();
-    const FILLED_TABLE: *const c_void = ptr::from_ref(Filled::<H>::TABLE).cast();
+    const FILLED_TABLE: *const c_void = ptr::from_ref(FilledTable::<H>::TABLE).cast();
     const WHEN_BOUND: EventMask = EventMask::empty();
     const WHEN_CONNECTED: EventMask = <H as ConnectionTable>::EVENTS;
     const INSPECTS: bool = false;
@@ -302,7 +302,7 @@ unsafe impl<H: ListenEvents + ConnectionEvents> Callbacks<Stream> for H {
     const RAW_TABLE: *const c_void = ptr::from_ref(<H as StreamTable>::TABLE).cast();
     const FILLED_TABLE: *const c_void = ptr::from_ref(&WSK_CLIENT_STREAM_DISPATCH {
         Listen: <Accepting as ListenMode<H>>::TABLE,
-        Connect: Filled::<H>::TABLE,
+        Connect: FilledTable::<H>::TABLE,
     })
     .cast();
     const WHEN_BOUND: EventMask =

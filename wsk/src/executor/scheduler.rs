@@ -54,8 +54,8 @@ struct PinnedTasks {
     is_next_shared: bool,
 }
 
-/// What a worker does next.
-pub(super) enum Next {
+/// The next step of a worker.
+pub(super) enum NextStep {
     Run(Task),
     /// The worker counts as idle, and waits.
     Wait,
@@ -113,16 +113,16 @@ impl Scheduler {
     }
 
     /// What the worker does next.
-    pub(super) fn next(&self, worker: usize) -> Next {
+    pub(super) fn next(&self, worker: usize) -> NextStep {
         let mut queues = self.queues.lock();
         if queues.stopping {
-            return Next::Stop;
+            return NextStep::Stop;
         }
         let Some(task) = queues.pop(worker) else {
             queues.idle |= 1 << worker;
-            return Next::Wait;
+            return NextStep::Wait;
         };
-        Next::Run(task)
+        NextStep::Run(task)
     }
 
     /// Waits until the worker is woken. Without an event, which each worker has, it returns false.

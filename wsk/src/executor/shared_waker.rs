@@ -4,7 +4,7 @@
 //!
 //! # Safety
 //!
-//! The data of a waker is a pointer to a [`Shared`], from [`Arc::into_raw`]. Its first field has the functions for its type.
+//! The data of a waker is a pointer to a [`SharedWakerMemory`], from [`Arc::into_raw`]. Its first field has the functions for its type.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -21,20 +21,20 @@ pub(crate) trait WakeAll: Send + Sync + 'static {
 }
 
 /// A value with wakers. They may outlive this owner.
-pub(crate) struct SharedWaker<T>(Arc<Shared<T>>);
+pub(crate) struct SharedWaker<T>(Arc<SharedWakerMemory<T>>);
 
 /// # Invariants
 ///
 /// `functions` are those for `T`.
 #[repr(C)]
-struct Shared<T> {
-    functions: Functions,
+struct SharedWakerMemory<T> {
+    functions: WakerFunctions,
     value: T,
 }
 
-/// What a waker does with its data. Each function requires the data of a waker of its type.
+/// The functions of a waker. Each requires the data of a waker of its type.
 #[derive(Clone, Copy)]
-struct Functions {
+struct WakerFunctions {
     retain: unsafe fn(*const ()),
     wake: unsafe fn(*const ()),
     release: unsafe fn(*const ()),
@@ -45,9 +45,10 @@ impl<T: WakeAll> SharedWaker<T> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub(crate) fn new(value: T) -> Result<Self> {
-        let functions = Functions { retain: retain::<T>, wake: wake::<T>, release: release::<T> };
+        let functions =
+            WakerFunctions { retain: retain::<T>, wake: wake::<T>, release: release::<T> };
         // INVARIANT: the functions are those for `T`.
-        Arc::new(Shared { functions, value }).map(Self)
+        Arc::new(SharedWakerMemory { functions, value }).map(Self)
     }
 
     pub(crate) fn value(&self) -> &T {
@@ -72,42 +73,42 @@ pub(super) fn is_own(waker: &Waker) -> bool {
 
 /// # Safety
 ///
-/// The data is that of a waker of a `Shared<T>`, whose owner keeps it during the call.
+/// The data is that of a waker of a `SharedWakerMemory<T>`, whose owner keeps it during the call.
 unsafe fn retain<T>(data: *const ()) {
     // SAFETY: the data came from `Arc::into_raw` or `Arc::as_ptr`; the owner is not dropped here.
-    let owner = ManuallyDrop::new(unsafe { Arc::<Shared<T>>::from_raw(data.cast()) });
+    let owner = ManuallyDrop::new(unsafe { Arc::<SharedWakerMemory<T>>::from_raw(data.cast()) });
     // The new owner is the new waker's.
     Arc::into_raw(Arc::clone(&owner));
 }
 
 /// # Safety
 ///
-/// The data is that of a waker of a `Shared<T>`, whose owner keeps it during the call.
+/// The data is that of a waker of a `SharedWakerMemory<T>`, whose owner keeps it during the call.
 unsafe fn wake<T: WakeAll>(data: *const ()) {
     // SAFETY: an owner keeps the value during the call.
-    unsafe { &*data.cast::<Shared<T>>() }.value.wake_all();
+    unsafe { &*data.cast::<SharedWakerMemory<T>>() }.value.wake_all();
 }
 
 /// # Safety
 ///
-/// The data is that of a waker of a `Shared<T>`, which gives its owner up.
+/// The data is that of a waker of a `SharedWakerMemory<T>`, which gives its owner up.
 unsafe fn release<T>(data: *const ()) {
     // SAFETY: the waker's owner came from `Arc::into_raw`, and the waker gives it up.
-    drop(unsafe { Arc::<Shared<T>>::from_raw(data.cast()) });
+    drop(unsafe { Arc::<SharedWakerMemory<T>>::from_raw(data.cast()) });
 }
 
 /// # Safety
 ///
 /// The data is that of a waker, whose owner keeps it during the call.
-unsafe fn functions(data: *const ()) -> Functions {
-    // SAFETY: a `Shared` of any type begins with its functions (`repr(C)`), and is valid while it has an owner.
-    unsafe { *data.cast::<Functions>() }
+unsafe fn functions(data: *const ()) -> WakerFunctions {
+    // SAFETY: a `SharedWakerMemory` of any type begins with its functions (`repr(C)`), and is valid while it has an owner.
+    unsafe { *data.cast::<WakerFunctions>() }
 }
 
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: the data is that of a waker, which is borrowed.
     let functions = unsafe { functions(data) };
-    // SAFETY: the functions are those for the data (Invariants of `Shared`).
+    // SAFETY: the functions are those for the data (Invariants of `SharedWakerMemory`).
     unsafe { (functions.retain)(data) };
     RawWaker::new(data, VTABLE)
 }
@@ -122,13 +123,13 @@ unsafe fn wake_owned(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the data is that of a waker, which is borrowed.
     let functions = unsafe { functions(data) };
-    // SAFETY: the functions are those for the data (Invariants of `Shared`).
+    // SAFETY: the functions are those for the data (Invariants of `SharedWakerMemory`).
     unsafe { (functions.wake)(data) };
 }
 
 unsafe fn drop_waker(data: *const ()) {
     // SAFETY: the data is that of a waker, whose owner keeps the functions until they are copied.
     let functions = unsafe { functions(data) };
-    // SAFETY: the functions are those for the data (Invariants of `Shared`), whose owner the waker gives up.
+    // SAFETY: the functions are those for the data (Invariants of `SharedWakerMemory`), whose owner the waker gives up.
     unsafe { (functions.release)(data) };
 }

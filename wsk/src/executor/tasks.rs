@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
-use super::task::{Links, Task};
+use super::task::{Task, TaskLinks};
 
 /// The tasks of one worker, or of several.
 ///
@@ -86,7 +86,7 @@ impl Tasks {
 }
 
 /// The links of a task, for as long as the lock is held.
-fn links(_lock: &mut Tasks, task: Task) -> &mut Links {
+fn links(_lock: &mut Tasks, task: Task) -> &mut TaskLinks {
     let links = task.header().links.get();
     // SAFETY: the scheduler's lock protects the links of every task (Invariants of `TaskHeader`), and `_lock` is accessed with
     // it; the list or the queue owns a reference to the task, or the caller does.

@@ -43,16 +43,16 @@ pub(crate) trait Wait: Sized {
 }
 
 /// A state with a queue of futures.
-pub(crate) struct WaitQueue<W: Wait>(SpinLock<Inner<W>>);
+pub(crate) struct WaitQueue<W: Wait>(SpinLock<QueueState<W>>);
 
-struct Inner<W: Wait> {
+struct QueueState<W: Wait> {
     state: W::State,
     waiting: WaitList<W>,
 }
 
 impl<W: Wait> WaitQueue<W> {
     pub(crate) const fn new(state: W::State) -> Self {
-        Self(SpinLock::new(Inner { state, waiting: WaitList { first: None, last: None } }))
+        Self(SpinLock::new(QueueState { state, waiting: WaitList { first: None, last: None } }))
     }
 
     /// Accesses the state, and whether a future waits, with the lock.
@@ -76,7 +76,7 @@ impl<W: Wait> WaitQueue<W> {
     }
 }
 
-impl<W: Wait> Inner<W> {
+impl<W: Wait> QueueState<W> {
     fn serve(&mut self) -> Option<Waker> {
         W::serve(&mut self.state, &mut self.waiting)
     }

@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 
 use wsk_sys::PVOID;
 
-use super::scheduler::{Next, Scheduler};
+use super::scheduler::{NextStep, Scheduler};
 use crate::irql::Passive;
 use crate::pool::{Arc, PoolBox};
 
@@ -40,9 +40,9 @@ pub(super) unsafe extern "C" fn run(context: PVOID) {
 fn work(scheduler: &Scheduler, worker: usize, passive: Passive) {
     loop {
         match scheduler.next(worker) {
-            Next::Run(task) => task.run(),
-            Next::Wait if scheduler.wait(worker, passive) => {}
-            Next::Wait | Next::Stop => break,
+            NextStep::Run(task) => task.run(),
+            NextStep::Wait if scheduler.wait(worker, passive) => {}
+            NextStep::Wait | NextStep::Stop => break,
         }
     }
     // The runtime is stopping, and admits no tasks: this thread polls none any more.

@@ -46,11 +46,11 @@ impl<T> SpinLock<T> {
 
     /// Acquires the lock. The IRQL is `DISPATCH_LEVEL` until the guard is dropped. Meanwhile the thread must not wait,
     /// call foreign code, or acquire another lock. The locks of other crates' traits, which hold one of their own at most, may.
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    pub(crate) fn lock(&self) -> SpinLockGuard<'_, T> {
         // SAFETY: the lock is initialized and nonpaged (Invariants). A thread that holds it already waits for ever.
         let irql = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };
         // INVARIANT: this thread has acquired the lock, and `irql` is the previous IRQL.
-        Guard { lock: self, irql, not_send: PhantomData }
+        SpinLockGuard { lock: self, irql, not_send: PhantomData }
     }
 }
 
@@ -59,14 +59,14 @@ impl<T> SpinLock<T> {
 /// # Invariants
 ///
 /// The current thread holds the lock, and `irql` is its IRQL from before.
-pub(crate) struct Guard<'a, T> {
+pub(crate) struct SpinLockGuard<'a, T> {
     lock: &'a SpinLock<T>,
     irql: KIRQL,
     /// Neither `Send` nor `Sync`: the IRQL belongs to the processor. The lock makes the type invariant in `T`.
     not_send: PhantomData<*mut ()>,
 }
 
-impl<T> Deref for Guard<'_, T> {
+impl<T> Deref for SpinLockGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -75,14 +75,14 @@ impl<T> Deref for Guard<'_, T> {
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
+impl<T> DerefMut for SpinLockGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: this thread holds the lock (Invariants), and the value is borrowed as the guard is.
         unsafe { &mut *self.lock.value.get() }
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T> Drop for SpinLockGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this thread holds the lock, and `irql` is its IRQL from before (Invariants).
         unsafe { KeReleaseSpinLock(self.lock.lock.get(), self.irql) };

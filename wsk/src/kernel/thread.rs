@@ -17,7 +17,7 @@ use wsk_sys::{
 use super::ticks;
 use crate::irql::Passive;
 use crate::pool::PoolBox;
-use crate::rundown::{ObjectKind, Rundown, Running, ThreadRecord};
+use crate::rundown::{ObjectKind, Rundown, RundownGuard, ThreadRecord};
 use crate::status::{Result, check};
 
 /// A thread of the system process. [`Thread::join`] waits for its end; dropping it leaves the wait to
@@ -51,7 +51,7 @@ impl Thread {
         context: PVOID,
     ) -> Result<Self> {
         Self::join_ended(passive);
-        let running = Running::new(ObjectKind::Thread);
+        let running = RundownGuard::new(ObjectKind::Thread);
         let mut record = PoolBox::new(ThreadRecord::new(ptr::null_mut(), running))?;
         #[expect(clippy::cast_possible_truncation, reason = "48 bytes")]
         let mut attributes = OBJECT_ATTRIBUTES {

@@ -47,21 +47,21 @@ use crate::status::{Result, known};
 /// Dropping a future that reads or writes by these traits loses nothing: the operation continues with the next call of its
 /// half.
 pub struct Compat {
-    reader: Half<BufferedReader>,
-    writer: Half<BufferedWriter>,
+    reader: HalfState<BufferedReader>,
+    writer: HalfState<BufferedWriter>,
     /// The last operation of the writer.
     operation: WriterOperation,
 }
 
 /// A half, or the operation that has it.
-enum Half<T> {
+enum HalfState<T> {
     Idle(T),
     Busy(Pin<Box<dyn Future<Output = (T, Result<()>)> + Send>>),
     /// Only while the state changes.
     Moved,
 }
 
-impl<T> Half<T> {
+impl<T> HalfState<T> {
     /// Waits for the operation in progress, and returns the half.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<Result<&mut T>> {
         if let Self::Busy(operation) = self {
@@ -101,12 +101,12 @@ impl Compat {
     pub fn new(stream: BufferedStream) -> Self {
         let (reader, writer) = stream.into_split();
         let operation = WriterOperation::AwaitRoom;
-        Self { reader: Half::Idle(reader), writer: Half::Idle(writer), operation }
+        Self { reader: HalfState::Idle(reader), writer: HalfState::Idle(writer), operation }
     }
 
     /// Returns the received data that was not read; none at the end of the stream.
     fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        let was_busy = matches!(self.reader, Half::Busy(_));
+        let was_busy = matches!(self.reader, HalfState::Busy(_));
         let reader = ready!(self.reader.poll_idle(context))?;
         // A receive that has completed without data was at the end of the stream.
         if !was_busy && reader.buffered().is_empty() {
@@ -119,7 +119,7 @@ impl Compat {
     }
 
     fn consume_received(&mut self, count: usize) {
-        if let Half::Idle(reader) = &mut self.reader {
+        if let HalfState::Idle(reader) = &mut self.reader {
             reader.consume(count);
         }
     }
@@ -143,7 +143,7 @@ impl Compat {
         wanted: WriterOperation,
     ) -> Poll<io::Result<()>> {
         loop {
-            if matches!(self.writer, Half::Busy(_)) {
+            if matches!(self.writer, HalfState::Busy(_)) {
                 ready!(self.writer.poll_idle(context))?;
                 if self.operation >= wanted {
                     return Poll::Ready(Ok(()));
@@ -158,7 +158,7 @@ impl Compat {
                 };
                 (writer, result)
             });
-            if !matches!(self.writer, Half::Busy(_)) {
+            if !matches!(self.writer, HalfState::Busy(_)) {
                 return Poll::Ready(Err(known::STATUS_INTERNAL_ERROR.into()));
             }
         }

@@ -129,7 +129,7 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
     let numeric = Hints::stream().flags(AddressInfoFlags::NUMERIC_HOST);
     let (name, port, hints) = match host.host()? {
         HostAndPort::Address(address) => {
-            return Ok(LookupHost { found: Found::Address(address), given: 0 });
+            return Ok(LookupHost { found: FoundAddresses::Address(address), given: 0 });
         }
         HostAndPort::Name(name, port) => (name, port, Hints::stream()),
         HostAndPort::Numeric(name, port) => (name, port, numeric),
@@ -140,7 +140,7 @@ pub async fn lookup_host(wsk: &Provider, host: impl ToHost) -> Result<LookupHost
         Err(known::STATUS_INTERNAL_ERROR) => look_up().await?,
         result => result?,
     };
-    Ok(LookupHost { found: Found::List(list, port), given: 0 })
+    Ok(LookupHost { found: FoundAddresses::List(list, port), given: 0 })
 }
 
 /// Connects to a host: tries its addresses in the system's order, one after the other, until a connection succeeds.
@@ -230,12 +230,12 @@ async fn first<T, F: Future<Output = Result<T>>>(
 
 /// An iterator over the addresses of a host, from [`lookup_host`].
 pub struct LookupHost {
-    found: Found,
+    found: FoundAddresses,
     /// The number of addresses returned so far.
     given: usize,
 }
 
-enum Found {
+enum FoundAddresses {
     Address(SocketAddr),
     List(AddressList, u16),
 }
@@ -245,9 +245,9 @@ impl Iterator for LookupHost {
 
     fn next(&mut self) -> Option<SocketAddr> {
         let next = match &self.found {
-            Found::Address(address) => (self.given == 0).then_some(*address),
+            FoundAddresses::Address(address) => (self.given == 0).then_some(*address),
             // Starts from the beginning each time: the list is short.
-            Found::List(list, port) => with_port(list, *port).nth(self.given),
+            FoundAddresses::List(list, port) => with_port(list, *port).nth(self.given),
         };
         self.given += usize::from(next.is_some());
         next
@@ -267,8 +267,10 @@ fn with_port(list: &AddressList, port: u16) -> impl Iterator<Item = SocketAddr> 
 impl fmt::Debug for LookupHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
-            Found::Address(address) => f.debug_list().entry(&DisplayAddress(*address)).finish(),
-            Found::List(list, port) => {
+            FoundAddresses::Address(address) => {
+                f.debug_list().entry(&DisplayAddress(*address)).finish()
+            }
+            FoundAddresses::List(list, port) => {
                 f.debug_list().entries(with_port(list, *port).map(DisplayAddress)).finish()
             }
         }

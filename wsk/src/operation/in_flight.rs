@@ -15,7 +15,7 @@ use core::task::{Context, Poll};
 use wsk_sys::{IoCancelIrp, NTSTATUS, STATUS_NOT_IMPLEMENTED, STATUS_PENDING};
 
 use super::completion::dispose;
-use super::state::Leave;
+use super::state::LeaveOutcome;
 use super::{
     Budgeted, Idle, KeptReceives, Operation, OptionalFunction, Refusals, TargetHeader, kept,
 };
@@ -66,7 +66,7 @@ impl Issued {
         let operation = self.operation;
         let in_flight = self.in_flight();
         // SAFETY: `in_flight` is the operation's owner, and the call was refused.
-        if in_flight.is_refused() && unsafe { orphan(operation) } == Leave::Left {
+        if in_flight.is_refused() && unsafe { orphan(operation) } == LeaveOutcome::Left {
             core::mem::forget(in_flight);
             refusals.add(function);
             return Err(known::STATUS_NOT_IMPLEMENTED);
@@ -240,7 +240,7 @@ impl InFlight {
             // SAFETY: the operation stays in place until its owner, which this is, leaves it.
             unsafe { operation.as_ref() }.state.abandon()
         };
-        if left == Leave::Completed {
+        if left == LeaveOutcome::Completed {
             // SAFETY: the request has completed, so the operation is its owner's.
             unsafe { dispose(operation) };
         }
@@ -260,7 +260,7 @@ impl Future for InFlight {
         let request = unsafe { operation.as_ref() };
         if self.is_refused() {
             // SAFETY: this value is the operation's owner, and the call was refused.
-            if unsafe { orphan(operation) } == Leave::Left {
+            if unsafe { orphan(operation) } == LeaveOutcome::Left {
                 self.operation = None;
                 return Poll::Ready(RequestOutcome::Refused(known::STATUS_NOT_IMPLEMENTED));
             }
@@ -353,7 +353,7 @@ pub(super) unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<u
 ///
 /// The operation is the caller's, and the call that its IRP was given to returned `STATUS_NOT_IMPLEMENTED`.
 #[cold]
-unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
+unsafe fn orphan(operation: NonNull<Operation>) -> LeaveOutcome {
     // SAFETY: the operation stays in place until its owner, the caller, leaves it.
     let request = unsafe { operation.as_ref() };
     // SAFETY: written before the request was issued, and only read since.
@@ -370,10 +370,10 @@ unsafe fn orphan(operation: NonNull<Operation>) -> Leave {
             // SAFETY: the request has completed, so the payload is the caller's alone.
             unsafe { *attachment = unused };
         }
-        return Leave::Completed;
+        return LeaveOutcome::Completed;
     };
     drop(unused);
     // SAFETY: the request was orphaned just now, by its owner, and this is its target.
     unsafe { TargetHeader::keep_refused(target, operation, has_reference) };
-    Leave::Left
+    LeaveOutcome::Left
 }

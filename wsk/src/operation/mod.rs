@@ -86,7 +86,7 @@ pub(crate) use self::with_deadline::WithDeadline;
 #[cfg(all(test, loom))]
 pub(crate) use self::{
     owned::loom_tests::{CacheModel, NodeRef},
-    state::Leave as LeaveModel,
+    state::LeaveOutcome as LeaveModel,
     state::loom_tests::Request as RequestModel,
 };
 use crate::pool::write_fields;

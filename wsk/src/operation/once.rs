@@ -14,7 +14,7 @@ use wsk_sys::{PDEVICE_OBJECT, PIRP, PVOID};
 
 use super::CompletionRoutine;
 use super::packet::Packet;
-use super::state::{Handover, Leave, OperationState, RequestKind};
+use super::state::{Handover, LeaveOutcome, OperationState, RequestKind};
 use crate::pool::write_fields;
 
 /// An operation that is issued once.
@@ -112,6 +112,6 @@ impl OnceOperation {
     /// For the future that waited, when it is dropped.
     pub(crate) fn detach_waiter(&self) {
         // Either answer is fine: the completion routine has a reference of its own to the memory.
-        let (Leave::Left | Leave::Completed) = self.state.abandon();
+        let (LeaveOutcome::Left | LeaveOutcome::Completed) = self.state.abandon();
     }
 }

@@ -16,7 +16,7 @@
 
 use core::ptr::NonNull;
 
-use super::state::{Handover, Leave, RequestKind};
+use super::state::{Handover, LeaveOutcome, RequestKind};
 use super::{Idle, Operation};
 
 /// The half of the code that will decide. It must be given to [`PendedIrp::take`]; otherwise the operation leaks.
@@ -52,8 +52,8 @@ impl PendedIrp {
         payload.control.bytes_mut()[0] = decision.into();
         match request.state.abandon() {
             // SAFETY: the callback's half has left the operation.
-            Leave::Completed => Some(unsafe { Idle::from_raw(self.0) }),
-            Leave::Left => None,
+            LeaveOutcome::Completed => Some(unsafe { Idle::from_raw(self.0) }),
+            LeaveOutcome::Left => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use wsk_sys::{
     SIO_QUERY_WFP_CONNECTION_REDIRECT_RECORDS, SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS,
 };
 
-use super::option::Types;
+use super::option::TypeMarkers;
 use super::{AllSockets, BeforeConnect, Boolean, Connections, KeepAlive, MAX_SIZE, OptionValue};
 use crate::irql;
 use crate::status::{Result, known};
@@ -22,24 +22,24 @@ use crate::status::{Result, known};
 /// A control code with the types of its input and output ([`OptionValue`]), and the sockets that it applies to
 /// ([`AppliesTo`](super::AppliesTo)).
 pub struct Ioctl<In, Out, A> {
-    code: Code,
-    types: Types<In, Out, A>,
+    code: ControlCode,
+    types: TypeMarkers<In, Out, A>,
 }
 
 /// A control code with input and output of any bytes, in buffers.
 pub struct BufferIoctl<A> {
-    code: Code,
-    types: Types<A, (), ()>,
+    code: ControlCode,
+    types: TypeMarkers<A, (), ()>,
 }
 
 /// A control code, and its highest IRQL.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Code {
+pub(crate) struct ControlCode {
     pub(crate) number: u32,
     is_for_passive_level: bool,
 }
 
-impl Code {
+impl ControlCode {
     /// Fails if the current level is too high for the code.
     pub(crate) fn require_level(self) -> Result<()> {
         if self.is_for_passive_level && !irql::is_passive() {
@@ -65,7 +65,7 @@ impl<In: OptionValue, Out: OptionValue, A> Ioctl<In, Out, A> {
     pub const unsafe fn new(code: u32) -> Self {
         const { assert!(In::SIZE <= MAX_SIZE, "the input is too long: use a BufferIoctl") };
         const { assert!(Out::SIZE <= MAX_SIZE, "the output is too long: use a BufferIoctl") };
-        Self { code: Code { number: code, is_for_passive_level: false }, types: PhantomData }
+        Self { code: ControlCode { number: code, is_for_passive_level: false }, types: PhantomData }
     }
 }
 
@@ -77,7 +77,7 @@ impl<A> BufferIoctl<A> {
     /// Those of [`Ioctl::new`], with input of any bytes and any length.
     #[must_use]
     pub const unsafe fn new(code: u32) -> Self {
-        Self { code: Code { number: code, is_for_passive_level: false }, types: PhantomData }
+        Self { code: ControlCode { number: code, is_for_passive_level: false }, types: PhantomData }
     }
 }
 
@@ -97,7 +97,7 @@ macro_rules! code {
                 self.code.number
             }
 
-            pub(crate) const fn parts(self) -> Code {
+            pub(crate) const fn parts(self) -> ControlCode {
                 self.code
             }
         }

@@ -13,14 +13,14 @@ use super::{MAX_SIZE, OptionValue};
 
 /// Types without values, invariant in each: the length of a value and the sockets that an option applies to are taken
 /// from them again after the constructor has checked them.
-pub(super) type Types<T, U, V> = PhantomData<fn((T, U, V)) -> (T, U, V)>;
+pub(super) type TypeMarkers<T, U, V> = PhantomData<fn((T, U, V)) -> (T, U, V)>;
 
 /// A socket option: its level, its name, the type of its values ([`OptionValue`]), the sockets that it applies to
 /// ([`AppliesTo`](super::AppliesTo)), and whether it can be set and read.
 pub struct SocketOption<T, A, M = ReadWrite> {
     level: u32,
     name: u32,
-    types: Types<T, A, M>,
+    types: TypeMarkers<T, A, M>,
 }
 
 impl<T: OptionValue, A, M> SocketOption<T, A, M> {

@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_answers_may_be_shorter_for_a_bool_only() {
+    fn only_a_bool_may_be_answered_in_fewer_bytes() {
         assert_eq!(bool::decode(&[1]), Some(true));
         assert_eq!(bool::decode(&[0, 1, 0, 0]), Some(true));
         assert_eq!(bool::decode(&[]), None);

@@ -61,7 +61,7 @@ impl Provider {
         let in_flight = {
             let names = self.check_names()?;
             let query = Query::new(self, host, service, hints)?;
-            let places = query.places();
+            let places = query.arguments();
             let call = |irp, _: *mut Payload| {
                 // All name spaces; no name space provider, process or thread.
                 // SAFETY: the provider is captured, and the level passive (INV-66); the IRP is ready, and will be
@@ -136,7 +136,7 @@ impl Provider {
             self.client_ref().refusals.check(OptionalFunction::GetNameInfo)?;
             let mut names = Names::allocate()?;
             // No service has port zero, and some systems fail a query for it.
-            let (host, service) = names.places(address.port() != 0);
+            let (host, service) = names.arguments(address.port() != 0);
             let size = address::size(address);
             let call = |irp, payload| {
                 // SAFETY: the payload is the request's, and stays until it completes.

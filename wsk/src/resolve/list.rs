@@ -145,7 +145,7 @@ impl<'a> Iterator for Addresses<'a> {
             let entry: &'a ADDRINFOEXW = unsafe { self.next.as_ref() }?;
             self.next = entry.ai_next;
             // SAFETY: the entry and the memory that it points to are valid for `'a` (Invariants).
-            if let Some(info) = unsafe { info(entry) } {
+            if let Some(info) = unsafe { address_info(entry) } {
                 return Some(info);
             }
         }
@@ -165,7 +165,7 @@ impl fmt::Debug for Addresses<'_> {
 /// # Safety
 ///
 /// The entry is from the system's list, which is valid while it is borrowed.
-unsafe fn info(entry: &ADDRINFOEXW) -> Option<AddressInfo<'_>> {
+unsafe fn address_info(entry: &ADDRINFOEXW) -> Option<AddressInfo<'_>> {
     // SAFETY: the entry's address has `ai_addrlen` bytes, valid while the entry is.
     let address = unsafe { address::read_sized(entry.ai_addr, entry.ai_addrlen) }?;
     Some(AddressInfo {

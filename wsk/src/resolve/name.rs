@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_character_is_kept_and_shown_as_such() {
+    fn invalid_utf_16_is_kept_and_shown_as_replacement() {
         let mut units: Vec<u16> = "bücher".encode_utf16().collect();
         assert_eq!(Name::new(&units), "bücher");
         units.push(0xD800);

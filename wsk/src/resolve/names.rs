@@ -50,7 +50,7 @@ impl Names {
     }
 
     /// The strings that WSK writes the names of the host and, if requested, of the service to. Valid as long as this value.
-    pub(super) fn places(&mut self, wants_service: bool) -> (PUNICODE_STRING, PUNICODE_STRING) {
+    pub(super) fn arguments(&mut self, wants_service: bool) -> (PUNICODE_STRING, PUNICODE_STRING) {
         let memory: *mut NamesMemory = self.0.as_mut_ptr();
         let place = |string: usize, units: usize, count: usize| {
             // SAFETY: the field is within the allocation.

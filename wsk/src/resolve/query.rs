@@ -58,7 +58,7 @@ unsafe impl Sync for Query {}
 /// # Invariants
 ///
 /// The pointers are null or into the memory of a [`Query`], and valid as long as that.
-pub(super) struct Places {
+pub(super) struct QueryArguments {
     pub(super) host: PUNICODE_STRING,
     pub(super) service: PUNICODE_STRING,
     pub(super) hints: PADDRINFOEXW,
@@ -96,7 +96,7 @@ impl Query {
             }
         }
         let [host, service] = strings;
-        let (job, list) = (DeferredJob::new(reap), ptr::null_mut());
+        let (job, list) = (DeferredJob::new(free_deferred), ptr::null_mut());
         let header = QueryMemory { job, provider: provider.clone(), hints, list, host, service };
         // SAFETY: the memory is large enough, and aligned to 16 bytes.
         unsafe { memory.write(header) };
@@ -105,14 +105,14 @@ impl Query {
     }
 
     /// The addresses that WSK reads from and writes to. Valid as long as this value.
-    pub(super) fn places(&self) -> Places {
+    pub(super) fn arguments(&self) -> QueryArguments {
         let memory = self.0.as_ptr();
         let given = |string: PUNICODE_STRING| {
             // SAFETY: the string is a field of the memory, which this value owns.
             let is_given = unsafe { !(*string).Buffer.is_null() };
             if is_given { string } else { ptr::null_mut() }
         };
-        Places {
+        QueryArguments {
             // SAFETY: the value owns its memory (Invariants).
             host: given(unsafe { &raw mut (*memory).host }),
             // SAFETY: the value owns its memory (Invariants).
@@ -159,7 +159,7 @@ impl Drop for Query {
 /// # Safety
 ///
 /// The job is that of a [`Query`] that was dropped, and is done once, at `PASSIVE_LEVEL`.
-unsafe fn reap(job: NonNull<DeferredJob>) {
+unsafe fn free_deferred(job: NonNull<DeferredJob>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<QueryMemory> = unsafe { job.byte_sub(offset_of!(QueryMemory, job)) }.cast();
     // SAFETY: this function owns the memory, and reads its contents once.

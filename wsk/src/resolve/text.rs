@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_name_is_refused() {
+    fn impossible_names_are_refused() {
         for name in ["", "\0", "a\0b", "example.org\0"] {
             assert_eq!(written(name), Err(known::STATUS_INVALID_PARAMETER), "{name:?}");
         }

@@ -42,7 +42,7 @@ use crate::sync::{Notify, waker_slot};
 /// ```
 pub struct JoinSet<T> {
     spawner: Spawner,
-    shared: Arc<Shared<T>>,
+    shared: Arc<JoinSetState<T>>,
     /// The tasks whose results were not returned.
     length: usize,
     /// The results of tasks that were not spawned. All are the same error, as are those of aborted tasks.
@@ -51,12 +51,12 @@ pub struct JoinSet<T> {
     results: Option<PoolBox<Member<T>>>,
 }
 
-struct Shared<T> {
-    finished: SpinLock<Finished<T>>,
+struct JoinSetState<T> {
+    finished: SpinLock<FinishedTasks<T>>,
     abort: Notify,
 }
 
-struct Finished<T> {
+struct FinishedTasks<T> {
     /// The results, the last one first.
     results: Option<PoolBox<Member<T>>>,
     /// The waker of the task that waits for one.
@@ -72,7 +72,7 @@ struct Member<T> {
 
 /// Owned by a task's future. Dropping it adds the result to the set.
 struct Finisher<T> {
-    shared: Arc<Shared<T>>,
+    shared: Arc<JoinSetState<T>>,
     member: Option<PoolBox<Member<T>>>,
 }
 
@@ -95,8 +95,8 @@ impl<T> JoinSet<T> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub fn new(spawner: Spawner) -> Result<Self> {
-        let finished = SpinLock::new(Finished { results: None, waker: None });
-        let shared = Arc::new(Shared { finished, abort: Notify::new() })?;
+        let finished = SpinLock::new(FinishedTasks { results: None, waker: None });
+        let shared = Arc::new(JoinSetState { finished, abort: Notify::new() })?;
         Ok(Self { spawner, shared, length: 0, refused: 0, results: None })
     }
 
@@ -255,7 +255,7 @@ impl<T> Drop for JoinSet<T> {
     }
 }
 
-impl<T> Drop for Shared<T> {
+impl<T> Drop for JoinSetState<T> {
     fn drop(&mut self) {
         let mut finished = self.finished.lock();
         let (results, unused) = (finished.results.take(), finished.waker.take());

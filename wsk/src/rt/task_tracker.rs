@@ -43,7 +43,7 @@ use crate::status::Result;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct TaskTracker(Arc<WaitQueue<Ended>>);
+pub struct TaskTracker(Arc<WaitQueue<EndWait>>);
 
 struct TrackerState {
     length: usize,
@@ -57,12 +57,12 @@ impl TrackerState {
 }
 
 /// A future that waits for the end.
-struct Ended {
+struct EndWait {
     /// Whether this future has seen the end, also if the group was reopened since.
     has_seen: bool,
 }
 
-impl Wait for Ended {
+impl Wait for EndWait {
     type State = TrackerState;
 
     fn serve(state: &mut TrackerState, waiting: &mut WaitList<Self>) -> Option<Waker> {
@@ -154,7 +154,7 @@ impl TaskTracker {
     ///
     /// This method is cancel safe. Dropping the future changes nothing.
     pub async fn wait(&self) {
-        let mut waiter = pin!(Waiter::new(&self.0, Ended { has_seen: false }));
+        let mut waiter = pin!(Waiter::new(&self.0, EndWait { has_seen: false }));
         poll_fn(|context| {
             waiter.as_mut().poll(context, |state, ended, _| {
                 if ended.has_seen || state.has_ended() { Poll::Ready(()) } else { Poll::Pending }

@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use wsk_sys::HANDLE;
 
-use super::Running;
+use super::RundownGuard;
 
 /// The record of a thread.
 ///
@@ -26,11 +26,11 @@ pub(crate) struct ThreadRecord {
     next: AtomicPtr<ThreadRecord>,
     pub(crate) handle: HANDLE,
     /// Counts the thread.
-    pub(crate) running: Running,
+    pub(crate) running: RundownGuard,
 }
 
 impl ThreadRecord {
-    pub(crate) const fn new(handle: HANDLE, running: Running) -> Self {
+    pub(crate) const fn new(handle: HANDLE, running: RundownGuard) -> Self {
         Self { next: AtomicPtr::new(ptr::null_mut()), handle, running }
     }
 }

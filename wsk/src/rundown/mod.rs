@@ -114,12 +114,12 @@ impl fmt::Display for Rundown {
 }
 
 /// A count of one object, until this is dropped.
-pub(crate) struct Running {
+pub(crate) struct RundownGuard {
     rundown: &'static Rundown,
     kind: ObjectKind,
 }
 
-impl Running {
+impl RundownGuard {
     pub(crate) fn new(kind: ObjectKind) -> Self {
         let rundown = Rundown::current();
         rundown.begin(kind);
@@ -131,7 +131,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RundownGuard {
     fn drop(&mut self) {
         self.rundown.end(self.kind);
     }

@@ -108,7 +108,7 @@ impl CachedSecurityDescriptor {
     /// Creates the memory for a descriptor that WSK has not returned yet.
     pub(crate) fn unset(wsk: &Provider) -> Result<Self> {
         let memory = CachedMemory {
-            job: DeferredJob::new(reap),
+            job: DeferredJob::new(free_deferred),
             owners: AtomicUsize::new(1),
             provider: wsk.clone(),
             descriptor: AtomicPtr::new(ptr::null_mut()),
@@ -188,7 +188,7 @@ impl core::fmt::Debug for CachedSecurityDescriptor {
 /// # Safety
 ///
 /// The job is that of a descriptor whose last owner was dropped, and is done once.
-unsafe fn reap(job: NonNull<DeferredJob>) {
+unsafe fn free_deferred(job: NonNull<DeferredJob>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<CachedMemory> =
         unsafe { job.byte_sub(offset_of!(CachedMemory, job)) }.cast();

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_is_what_it_says() {
+    fn a_complete_descriptor_is_valid() {
         assert!(is_valid(&EVERYBODY));
         // Further bytes may follow.
         assert!(is_valid(&[&EVERYBODY[..], &[7; 9]].concat()));
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn no_part_is_missing() {
+    fn a_truncated_descriptor_is_refused() {
         for length in 0..EVERYBODY.len() {
             assert!(!is_valid(&EVERYBODY[..length]), "{length} bytes");
         }
     }
 
     #[test]
-    fn nothing_else_is_one() {
+    fn a_damaged_descriptor_is_refused() {
         for (why, changes) in [
             ("its revision", &[(0, 2)][..]),
             ("in several pieces", &[(3, 0)]),

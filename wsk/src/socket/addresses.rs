@@ -17,7 +17,7 @@ use wsk_sys::{
 };
 
 use super::Socket;
-use super::control::Control;
+use super::control::ControlTarget;
 use super::state::State;
 use crate::address;
 use crate::buffer::Buffer;
@@ -106,7 +106,7 @@ where
         &self,
     ) -> impl Future<Output = Result<()>> + Send + use<'_, C, S, H> {
         let request = require_passive().map(|()| {
-            let control = Control { kind: WskIoctl, code: SIO_ADDRESS_LIST_CHANGE, level: 0 };
+            let control = ControlTarget { kind: WskIoctl, code: SIO_ADDRESS_LIST_CHANGE, level: 0 };
             // SAFETY: the code takes an IRP and no values; the level is passive.
             unsafe { self.handle.control(control, &[], 0, |_| ()) }
         });
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_list_is_not_read() {
+    fn nothing_beyond_the_list_is_read() {
         let unknown = [7; 16];
         for bad in [
             // Before it, behind it, and partly behind it.
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_cannot_be_is_bounded() {
+    fn an_impossible_count_is_bounded() {
         let entry: [Entry<'_>; 1] = [(&v4(1), 32, 16)];
         for (count, expected) in [(-1, 0), (0, 0), (1, 1), (2, 1), (i32::MAX, 1)] {
             assert_eq!(list(count, &entry, 48).iter().count(), expected, "{count}");

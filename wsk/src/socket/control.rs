@@ -27,7 +27,7 @@ use crate::status::{Result, known};
 
 /// The target of a control request: an option or an ioctl.
 #[derive(Clone, Copy)]
-pub(super) struct Control {
+pub(super) struct ControlTarget {
     pub(super) kind: WSK_CONTROL_SOCKET_TYPE,
     pub(super) code: ULONG,
     pub(super) level: ULONG,
@@ -43,7 +43,7 @@ type MemoryRange = (PVOID, usize);
 /// As for `WskControlSocket` with an IRP.
 unsafe fn call(
     state: &SocketState,
-    control: Control,
+    control: ControlTarget,
     input: MemoryRange,
     output: MemoryRange,
     irp: PIRP,
@@ -87,7 +87,7 @@ impl<C: Category> Handle<C> {
     /// The code is one that takes an IRP and such values, whose pointers are valid until the request completes; it is legal for the socket as it is.
     pub(super) unsafe fn control<'a, T, F: FnOnce(&[u8]) -> T + Send>(
         &'a self,
-        control: Control,
+        control: ControlTarget,
         input: &[u8],
         output_size: usize,
         finish: F,
@@ -104,7 +104,7 @@ impl<C: Category> Handle<C> {
     /// As for [`control`](Self::control); values may also point to memory that the payload owns.
     pub(super) unsafe fn control_prepared<'a, T, P, F>(
         &'a self,
-        control: Control,
+        control: ControlTarget,
         input: &[u8],
         output_size: usize,
         prepare: P,
@@ -185,7 +185,7 @@ impl<C: Category> Handle<C> {
             let payload = idle.payload();
             payload.buffer = Some(input);
             payload.output = Some(output);
-            let control = Control { kind: WskIoctl, code, level: 0 };
+            let control = ControlTarget { kind: WskIoctl, code, level: 0 };
             let call = |irp, _: *mut Payload| {
                 // SAFETY: the socket is open; the ioctl takes an IRP and any bytes, by this function's contract, and
                 // the payload keeps the buffers.
@@ -229,7 +229,7 @@ impl<C: Category> Handle<C> {
         (output, output_size): MemoryRange,
         returned: PSIZE_T,
     ) -> NTSTATUS {
-        let (none, no_irp) = (ptr::null_mut(), ptr::null_mut());
+        let (none, a_null_irp) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the socket is open, and its table begins with the basic functions.
         let dispatch = unsafe { BasicDispatch::of(self.state().socket()) };
         // SAFETY: the ioctl takes no IRP and no input, and this room and this size are valid for it, by this function's
@@ -244,14 +244,14 @@ impl<C: Category> Handle<C> {
                 size_t(output_size),
                 output,
                 returned,
-                no_irp,
+                a_null_irp,
             )
         }
     }
 
     /// Sets an option that is a number, with a request.
     pub(super) async fn set_number(&self, level: ULONG, name: ULONG, value: ULONG) -> Result<()> {
-        let control = Control { kind: WskSetOption, code: name, level };
+        let control = ControlTarget { kind: WskSetOption, code: name, level };
         let value = value.to_ne_bytes();
         // SAFETY: the callers set options that are numbers, in a state where they can be set.
         unsafe { self.control(control, &value, 0, |_| ()) }.await

@@ -15,7 +15,7 @@ use wsk_sys::{
 };
 
 use super::Socket;
-use super::control::Control;
+use super::control::ControlTarget;
 use super::handle::Handle;
 use super::state::{Bound, Connected, Listening};
 use crate::category::{Accepts, Category, Connects, Datagram};
@@ -137,7 +137,7 @@ impl<C: Category> Handle<C> {
     /// Disables one event, and waits until no callback of it runs ([INV-52](crate::rules#inv-52)).
     async fn disable(&self, event: EventMask) -> Result<()> {
         let control =
-            Control { kind: WskSetOption, code: SO_WSK_EVENT_CALLBACK, level: SOL_SOCKET };
+            ControlTarget { kind: WskSetOption, code: SO_WSK_EVENT_CALLBACK, level: SOL_SOCKET };
         // The structure byte by byte: the padding at its end is uninitialized.
         const {
             assert!(core::mem::offset_of!(WSK_EVENT_CALLBACK_CONTROL, EventMask) == 8);

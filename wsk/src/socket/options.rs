@@ -9,7 +9,7 @@
 use wsk_sys::{WskGetOption, WskIoctl, WskSetOption};
 
 use super::Socket;
-use super::control::Control;
+use super::control::ControlTarget;
 use super::state::State;
 use crate::buffer::{BufResult, ContiguousIoBuf};
 use crate::category::Category;
@@ -51,7 +51,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         let request = {
             let bytes = encode::<T>(&value)?;
             let control =
-                Control { kind: WskSetOption, code: option.name(), level: option.level() };
+                ControlTarget { kind: WskSetOption, code: option.name(), level: option.level() };
             // SAFETY: the option takes an IRP and this value, which is plain data, and is valid for this socket in its
             // state (the contract of `SocketOption::new`; INV-34, INV-35).
             unsafe { self.handle.control(control, &bytes[..T::SIZE], 0, |_| ()) }
@@ -76,7 +76,8 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         &self,
         option: SocketOption<T, A, M>,
     ) -> Result<T::Value> {
-        let control = Control { kind: WskGetOption, code: option.name(), level: option.level() };
+        let control =
+            ControlTarget { kind: WskGetOption, code: option.name(), level: option.level() };
         // SAFETY: the option takes an IRP, returns plain data, and is valid for this socket in its state (the contract of
         // `SocketOption::new`).
         let request = unsafe { self.handle.control(control, &[], T::SIZE, T::decode) };
@@ -123,7 +124,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         code.require_level()?;
         let request = {
             let bytes = encode::<In>(&value)?;
-            let control = Control { kind: WskIoctl, code: code.number, level: 0 };
+            let control = ControlTarget { kind: WskIoctl, code: code.number, level: 0 };
             let input = &bytes[..In::SIZE];
             // SAFETY: the code takes an IRP and this value at this level, takes and returns plain data, and is valid for
             // this socket in its state (the contract of `Ioctl::new`).

@@ -12,7 +12,7 @@ use wsk_sys::{
 };
 
 use super::Socket;
-use super::control::{Control, written};
+use super::control::{ControlTarget, written};
 use super::state::{State, Unbound};
 use crate::category::Category;
 use crate::client::Client;
@@ -38,8 +38,8 @@ impl Attachment for CachedSecurityDescriptor {
 
 const SIZE: usize = size_of::<PSECURITY_DESCRIPTOR>();
 
-const fn control(kind: WSK_CONTROL_SOCKET_TYPE) -> Control {
-    Control { kind, code: SO_WSK_SECURITY, level: SOL_SOCKET }
+const fn control(kind: WSK_CONTROL_SOCKET_TYPE) -> ControlTarget {
+    ControlTarget { kind, code: SO_WSK_SECURITY, level: SOL_SOCKET }
 }
 
 impl CachedSecurityDescriptor {

@@ -5,7 +5,7 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 
-use super::token_tree::{Cancelled, TreeToken};
+use super::token_tree::{CancelWait, TreeToken};
 use crate::executor::wait_queue::Waiter;
 use crate::status::Result;
 
@@ -94,7 +94,7 @@ impl CancellationToken {
     ///
     /// This method is cancel safe. Dropping the future changes nothing.
     pub async fn cancelled(&self) {
-        let mut waiter = pin!(Waiter::new(self.0.waiting(), Cancelled));
+        let mut waiter = pin!(Waiter::new(self.0.waiting(), CancelWait));
         poll_fn(|context| {
             waiter.as_mut().poll(context, |is_cancelled, _, _| {
                 if *is_cancelled { Poll::Ready(()) } else { Poll::Pending }
@@ -152,7 +152,7 @@ mod loom_tests {
     use super::*;
 
     #[test]
-    fn all_that_wait_are_woken() {
+    fn a_cancellation_wakes_every_waiting_task() {
         with_few_preemptions(|| {
             let token = CancellationToken::new().unwrap();
             let others = [(); 2].map(|()| {

@@ -382,7 +382,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn two_senders_and_one_place() {
+    fn two_senders_compete_for_one_free_slot() {
         loom::model(|| {
             let (sender, mut receiver) = channel(1).unwrap();
             let other = sender.clone();

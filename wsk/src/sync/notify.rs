@@ -35,7 +35,7 @@ use crate::opaque_debug::opaque_debug;
 /// # extern crate wsk_host;
 /// # Ok::<(), wsk::Error>(())
 /// ```
-pub struct Notify(WaitQueue<Waiting>);
+pub struct Notify(WaitQueue<NotifyWait>);
 
 struct NotifyState {
     /// Whether the next future that waits need not.
@@ -45,7 +45,7 @@ struct NotifyState {
 }
 
 /// A future that waits.
-struct Waiting {
+struct NotifyWait {
     /// The count when the future was created: any later notification to all is for it.
     generation: usize,
     notified: Notified,
@@ -59,7 +59,7 @@ enum Notified {
     WithAll,
 }
 
-impl Wait for Waiting {
+impl Wait for NotifyWait {
     type State = NotifyState;
 
     fn serve(state: &mut NotifyState, waiting: &mut WaitList<Self>) -> Option<Waker> {
@@ -108,7 +108,7 @@ impl Notify {
 
     /// Waits as a future that [`notified`](Self::notified) returned after this number of notifications to all.
     pub(crate) async fn notified_after(&self, generation: usize) {
-        let waiting = Waiting { generation, notified: Notified::No };
+        let waiting = NotifyWait { generation, notified: Notified::No };
         let mut waiter = pin!(Waiter::new(&self.0, waiting));
         poll_fn(|context| {
             waiter.as_mut().poll(context, |state, waiting, _| {
@@ -187,7 +187,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn all_are_notified_that_were_created_before() {
+    fn notify_waiters_reaches_every_earlier_future() {
         loom::model(|| {
             let notify = Arc::new(Notify::new());
             let first = notify.notified();

@@ -244,7 +244,7 @@ mod loom_tests {
 
     /// A value is either received or returned to its sender, or dropped with the channel.
     #[test]
-    fn a_value_that_meets_the_end_of_its_receiver_is_not_lost() {
+    fn a_value_sent_while_its_receiver_is_dropped_is_freed() {
         loom::model(|| {
             let (sender, mut receiver) = channel().unwrap();
             let value = std::sync::Arc::new(());

@@ -120,7 +120,7 @@ mod loom_tests {
     use loom::sync::Arc;
 
     #[test]
-    fn permits_are_neither_lost_nor_made() {
+    fn permits_are_neither_lost_nor_invented() {
         loom::model(|| {
             let semaphore = Arc::new(Semaphore::new(1));
             let other = {
@@ -142,7 +142,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn one_that_needs_many_is_not_overtaken_and_holds_up_no_one_when_dropped() {
+    fn a_request_for_many_permits_is_not_overtaken_and_blocks_nothing_once_dropped() {
         loom::model(|| {
             let semaphore = Arc::new(Semaphore::new(1));
             let mut many = std::boxed::Box::pin(semaphore.acquire(2));

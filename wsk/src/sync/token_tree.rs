@@ -38,7 +38,7 @@ struct TreeLocked;
 struct Node {
     tree: Arc<SpinLock<TreeLocked>>,
     is_cancelled: AtomicBool,
-    waiting: WaitQueue<Cancelled>,
+    waiting: WaitQueue<CancelWait>,
     links: UnsafeCell<NodeLinks>,
 }
 
@@ -52,9 +52,9 @@ struct NodeLinks {
 }
 
 /// A future that waits. The state is whether the token is cancelled.
-pub(super) struct Cancelled;
+pub(super) struct CancelWait;
 
-impl Wait for Cancelled {
+impl Wait for CancelWait {
     type State = bool;
 
     fn serve(is_cancelled: &mut bool, waiting: &mut WaitList<Self>) -> Option<Waker> {
@@ -192,7 +192,7 @@ impl TreeToken {
     }
 
     /// What futures wait in.
-    pub(super) const fn waiting(&self) -> &WaitQueue<Cancelled> {
+    pub(super) const fn waiting(&self) -> &WaitQueue<CancelWait> {
         &self.node().waiting
     }
 
@@ -324,7 +324,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn two_cancellations_meet() {
+    fn a_parent_and_its_child_are_cancelled_at_once() {
         with_few_preemptions(|| {
             let token = TreeToken::new().unwrap();
             let child = token.child().unwrap();

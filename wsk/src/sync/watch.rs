@@ -57,13 +57,13 @@ struct WatchState<T> {
 }
 
 /// A future that waits for a value.
-struct Changed<T> {
+struct ChangeWait<T> {
     /// The version that its receiver has seen.
     seen: u64,
     value: PhantomData<fn() -> T>,
 }
 
-impl<T> Wait for Changed<T> {
+impl<T> Wait for ChangeWait<T> {
     type State = WatchState<T>;
 
     fn serve(state: &mut WatchState<T>, waiting: &mut WaitList<Self>) -> Option<Waker> {
@@ -78,13 +78,13 @@ impl<T> Wait for Changed<T> {
 /// Sets the value. From [`channel`].
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
-pub struct Sender<T: Copy>(Arc<WaitQueue<Changed<T>>>);
+pub struct Sender<T: Copy>(Arc<WaitQueue<ChangeWait<T>>>);
 
 /// Sees the last value. From [`channel`], [`Sender::subscribe`], and clones.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 pub struct Receiver<T: Copy> {
-    shared: Arc<WaitQueue<Changed<T>>>,
+    shared: Arc<WaitQueue<ChangeWait<T>>>,
     seen: u64,
 }
 
@@ -157,7 +157,7 @@ impl<T: Copy> Receiver<T> {
     ///
     /// This method is cancel safe. A future that is dropped before it is ready has seen nothing.
     pub async fn changed(&mut self) -> Result<()> {
-        let changed = Changed { seen: self.seen, value: PhantomData };
+        let changed = ChangeWait { seen: self.seen, value: PhantomData };
         let mut waiter = pin!(Waiter::new(&self.shared, changed));
         let version = poll_fn(|context| {
             waiter.as_mut().poll(context, |state, changed, _| {

@@ -110,7 +110,7 @@ impl Pair {
 }
 
 #[test]
-fn data_is_taken_and_ends() {
+fn data_is_accepted_until_the_end_of_the_stream() {
     with_both_enablings(ALL, async |_, wsk, _| {
         let pair = Pair::new(&wsk, Reception::Take).await?;
         pair.send(b"hello, ").await?;

@@ -180,7 +180,7 @@ fn dropped_receives_keep_their_order() {
 
 /// The end of the stream comes after the bytes, and stays.
 #[test]
-fn the_end_keeps_its_place() {
+fn the_end_of_the_stream_follows_the_data_of_dropped_receives() {
     for seed in 0..seeds(64, 2) {
         let run = async |wsk: Provider| {
             let (client, server) = streams(&wsk).await?;
@@ -255,7 +255,7 @@ fn a_timeout_applies_while_earlier_receives_are_waited_for() {
 }
 
 #[test]
-fn a_datagram_of_a_dropped_receive_is_the_next_ones() {
+fn a_datagram_of_a_dropped_receive_goes_to_the_next_one() {
     const COUNT: u8 = if cfg!(miri) { 10 } else { 100 };
     for seed in 0..seeds(64, 2) {
         let run = async |wsk: Provider| {

@@ -48,7 +48,7 @@ fn every_socket_lists_the_addresses_of_its_family() {
 /// Each address of this machine that is listed is one that a program can bind to.
 #[test]
 #[cfg(not(miri))]
-fn the_machines_own_are_listed() {
+fn the_addresses_of_the_machine_are_listed() {
     let config = Config { network: Network::Real, ..Config::default() };
     on(config, async |wsk: Provider| {
         for family in [Family::INET, Family::INET6] {

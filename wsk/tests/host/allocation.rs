@@ -42,7 +42,7 @@ fn a_warm_connection_allocates_nothing() {
 
 /// On systems with `ExAllocatePool2`, and on those that have only its predecessor.
 #[test]
-fn either_function_allocates() {
+fn every_windows_has_a_function_that_allocates() {
     for windows in [Windows::TEN_1803, Windows::TEN_2004, Windows::ELEVEN] {
         let host = Host::new(Config::default().windows(windows));
         on_host(&host, conversation).unwrap();
@@ -52,7 +52,7 @@ fn either_function_allocates() {
 
 /// A driver that names no tag of its own has this crate's.
 #[test]
-fn everything_has_the_tag() {
+fn allocations_have_the_crates_tag_by_default() {
     let host = Host::new(Config::default());
     let counted = host.clone();
     let run = async move |wsk: Provider| {

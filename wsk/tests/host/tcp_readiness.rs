@@ -39,7 +39,7 @@ async fn send_by_tries(stream: &TcpStream, mut bytes: &[u8]) -> Result<()> {
 }
 
 #[test]
-fn tries_transfer_every_byte_in_order() {
+fn try_send_and_try_recv_keep_every_byte_in_order() {
     with_all_timings(async |wsk| {
         let (client, server) = streams(&wsk).await?;
         let sent: Vec<u8> = (0..=255).cycle().take(5000).collect();

@@ -157,7 +157,7 @@ fn a_sleep_can_be_dropped_at_any_time() {
 }
 
 #[test]
-fn timers_need_memory() {
+fn a_sleep_fails_without_memory() {
     let host = Host::new(Config::default());
     let failing = host.clone();
     let run = async move |_| {
@@ -225,7 +225,7 @@ fn an_interval_ticks_at_its_times() {
 }
 
 #[test]
-fn deadlines_are_moments() {
+fn sleeps_and_timeouts_end_at_their_deadlines() {
     with_all_timings(async |_| {
         let (start, date) = (time::Instant::now(), SystemTime::now());
         let second = Duration::from_secs(1);

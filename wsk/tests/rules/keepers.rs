@@ -182,7 +182,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
         Type,
         "everything that WSK or a completion routine uses is in a `PoolBox`, which is nonpaged",
         &[
-            "host::allocation::either_function_allocates",
+            "host::allocation::every_windows_has_a_function_that_allocates",
             "pitfalls::ffi::pitfall_27_a_windows_without_ex_allocate_pool_2",
         ],
     ),
@@ -545,7 +545,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
         "arguments of a callback have the lifetime of the call, and mapping them may fail",
         &[
             "wsk-macros/tests/events/data_that_outlives_its_call.rs",
-            "events::connection::data_is_taken_and_ends",
+            "events::connection::data_is_accepted_until_the_end_of_the_stream",
         ],
     ),
     kept(

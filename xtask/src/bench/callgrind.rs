@@ -202,7 +202,7 @@ totals: 455
 ";
 
     #[test]
-    fn instructions_are_their_images() {
+    fn instructions_are_counted_by_image() {
         let counts = InstructionCounts::parse(FILE, "/lib/client.so", "/lib/kernel.so");
         // What is called within the image is counted there, and only there.
         assert!((counts.own - f64::from(5 + 3 + 7 + 40)).abs() < 1e-9, "{counts:?}");

@@ -27,7 +27,7 @@ const TOLERANCE: f64 = 0.05;
 const GROWTH: f64 = 1.25;
 
 /// The instructions of one unit of each workload, by the number of units.
-struct Counts([[f64; 3]; WORKLOADS.len()]);
+struct ScaleCounts([[f64; 3]; WORKLOADS.len()]);
 
 /// Measures the host, and writes the page.
 pub(super) fn measure(shell: &Shell) -> Result<()> {
@@ -87,8 +87,8 @@ fn build(shell: &Shell) -> Result<PathBuf> {
     program.context("cargo has built no program for the bench `scale`")
 }
 
-fn count(shell: &Shell, bench: &Path) -> Result<Counts> {
-    let mut counts = Counts([[0.0; 3]; WORKLOADS.len()]);
+fn count(shell: &Shell, bench: &Path) -> Result<ScaleCounts> {
+    let mut counts = ScaleCounts([[0.0; 3]; WORKLOADS.len()]);
     for ((workload, _), each) in WORKLOADS.iter().zip(&mut counts.0) {
         println!("counting: {workload}");
         let mut totals = Vec::new();
@@ -118,7 +118,7 @@ fn instructions(shell: &Shell, bench: &Path, workload: &str, units: u32) -> Resu
     total.with_context(|| format!("{} has no number of instructions", file.display()))
 }
 
-impl Counts {
+impl ScaleCounts {
     fn table(&self) -> String {
         let mut table = format!(
             "| instructions of one | among {} | among {} | among {} |\n|---|--:|--:|--:|\n",
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_page_with_other_counts_is_stale() {
-        let counts = Counts([[7000.0, 7100.0, 7200.0], [1.0, 1.0, 1.0], [30_000.0, 3e4, 3e4]]);
+        let counts = ScaleCounts([[7000.0, 7100.0, 7200.0], [1.0, 1.0, 1.0], [30_000.0, 3e4, 3e4]]);
         let page = counts.table();
         assert!(counts.differences(&page).is_empty(), "{page}");
         assert!(counts.differences(&page.replace("7,100", "7,300")).is_empty());
@@ -185,6 +185,6 @@ mod tests {
         assert!(stale[0].starts_with("request on the null network: 7,000, 7,100, 7,200"));
         assert_eq!(counts.differences("").len(), WORKLOADS.len());
         assert!(counts.require_no_growth().is_ok());
-        assert!(Counts([[1.0, 1.0, 1.3]; 3]).require_no_growth().is_err());
+        assert!(ScaleCounts([[1.0, 1.0, 1.3]; 3]).require_no_growth().is_err());
     }
 }

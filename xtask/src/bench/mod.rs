@@ -20,7 +20,7 @@ use xshell::Shell;
 use self::callgrind::InstructionCounts;
 use self::drivers::Size;
 pub(crate) use self::drivers::build_c as build_c_driver;
-use self::programs::{Client, Programs, Rounds, Timing};
+use self::programs::{ClientLanguage, CompletionTiming, Programs, Rounds};
 use self::report::Report;
 use crate::test::CLANG;
 use crate::{project, wine};
@@ -77,8 +77,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let programs = Programs::build(&shell, "release")?;
     let mut costs = Vec::new();
-    for timing in Timing::ALL {
-        for client in Client::ALL {
+    for timing in CompletionTiming::ALL {
+        for client in ClientLanguage::ALL {
             println!("counting: {client:?}, {}", timing.name());
             costs.push((timing, client, count(&programs, client, timing)?));
         }
@@ -112,7 +112,7 @@ pub(crate) struct Cost {
     each: InstructionCounts,
 }
 
-fn count(programs: &Programs, client: Client, timing: Timing) -> Result<Cost> {
+fn count(programs: &Programs, client: ClientLanguage, timing: CompletionTiming) -> Result<Cost> {
     let [fewer, more] = ROUNDS.map(|counted| {
         let rounds = Rounds { warm_up: WARM_UP, counted };
         let (allocations, file) = programs.count(client, timing, rounds)?;
@@ -129,8 +129,8 @@ pub(crate) fn check() -> Result<()> {
     shell.change_dir(project::root());
     // The profile in which other steps have built the host already.
     let programs = Programs::build(&shell, "dev")?;
-    for client in Client::ALL {
-        for timing in Timing::ALL {
+    for client in ClientLanguage::ALL {
+        for timing in CompletionTiming::ALL {
             let rounds = Rounds { warm_up: 10, counted: 100 };
             let allocations = programs.run(client, timing, rounds)?;
             ensure!(

@@ -26,12 +26,12 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientLanguage {
     C,
     Rust,
 }
 
-impl Client {
+impl ClientLanguage {
     pub(crate) const ALL: [Self; 2] = [Self::C, Self::Rust];
 
     fn name(self) -> &'static str {
@@ -44,12 +44,12 @@ impl Client {
 
 /// When requests complete, passed to the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timing {
+pub(crate) enum CompletionTiming {
     Inline,
     Later,
 }
 
-impl Timing {
+impl CompletionTiming {
     pub(crate) const ALL: [Self; 2] = [Self::Inline, Self::Later];
 
     pub(crate) fn name(self) -> &'static str {
@@ -87,15 +87,15 @@ impl Programs {
             .args(STRICT)
             .args(HEADERS)
             .arg("-o")
-            .arg(programs.image(Client::C))
+            .arg(programs.image(ClientLanguage::C))
             .quiet()
             .run()
             .context("the client in C cannot be built")?;
         let (built, _) = library::rustc(shell, "wsk-cost", profile, &[])?;
-        let image = programs.image(Client::Rust);
+        let image = programs.image(ClientLanguage::Rust);
         fs::copy(&built, &image).with_context(|| format!("cannot copy {}", built.display()))?;
 
-        for client in Client::ALL {
+        for client in ClientLanguage::ALL {
             let path = format!("-Wl,-rpath,{}", programs.folder.display());
             cmd!(shell, "clang {FOLDER}/main.c")
                 .args(STRICT)
@@ -119,24 +119,29 @@ impl Programs {
     }
 
     /// The image with a client.
-    pub(crate) fn image(&self, client: Client) -> PathBuf {
+    pub(crate) fn image(&self, client: ClientLanguage) -> PathBuf {
         self.folder.join(format!("libclient-{}.so", client.name()))
     }
 
-    fn program(&self, client: Client) -> PathBuf {
+    fn program(&self, client: ClientLanguage) -> PathBuf {
         self.folder.join(format!("cost-{}", client.name()))
     }
 
     /// Runs a program, and returns the number of requested allocations in the counted rounds.
-    pub(crate) fn run(&self, client: Client, timing: Timing, rounds: Rounds) -> Result<u64> {
+    pub(crate) fn run(
+        &self,
+        client: ClientLanguage,
+        timing: CompletionTiming,
+        rounds: Rounds,
+    ) -> Result<u64> {
         self.run_under(&[], client, timing, rounds)
     }
 
     /// Runs a program like [`run`](Self::run), under valgrind. Also returns the file with callgrind's counts.
     pub(crate) fn count(
         &self,
-        client: Client,
-        timing: Timing,
+        client: ClientLanguage,
+        timing: CompletionTiming,
         rounds: Rounds,
     ) -> Result<(u64, PathBuf)> {
         let name = format!("{}-{}-{}", client.name(), timing.name(), rounds.counted);
@@ -149,8 +154,8 @@ impl Programs {
     fn run_under(
         &self,
         runner: &[&str],
-        client: Client,
-        timing: Timing,
+        client: ClientLanguage,
+        timing: CompletionTiming,
         rounds: Rounds,
     ) -> Result<u64> {
         let program = self.program(client);

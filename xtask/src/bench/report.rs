@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 use super::Cost;
 use super::callgrind::InstructionCounts;
 use super::drivers::Size;
-use super::programs::{Client, Timing};
+use super::programs::{ClientLanguage, CompletionTiming};
 
 /// The maximum ratio of Rust's instructions to C's, including the kernel and the provider.
 const WHOLE: f64 = 1.10;
@@ -34,7 +34,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(
-        mut costs: Vec<(Timing, Client, Cost)>,
+        mut costs: Vec<(CompletionTiming, ClientLanguage, Cost)>,
         sizes: [Size; 2],
         shell: &Shell,
     ) -> Result<Self> {
@@ -43,9 +43,12 @@ impl Report {
             place.map(|place| costs.remove(place).2).context("a client was not counted")
         };
         let mut of_timing = |timing| {
-            Ok::<_, anyhow::Error>([take(timing, Client::C)?, take(timing, Client::Rust)?])
+            Ok::<_, anyhow::Error>([
+                take(timing, ClientLanguage::C)?,
+                take(timing, ClientLanguage::Rust)?,
+            ])
         };
-        let costs = [of_timing(Timing::Inline)?, of_timing(Timing::Later)?];
+        let costs = [of_timing(CompletionTiming::Inline)?, of_timing(CompletionTiming::Later)?];
         let first_line = |program: &str| {
             let said = cmd!(shell, "{program} --version").quiet().read()?;
             Ok::<_, anyhow::Error>(said.lines().next().unwrap_or_default().to_owned())
@@ -57,22 +60,26 @@ impl Report {
     }
 
     /// Callgrind's counts for one round.
-    pub(super) fn counts(&self, timing: Timing, client: Client) -> &InstructionCounts {
+    pub(super) fn counts(
+        &self,
+        timing: CompletionTiming,
+        client: ClientLanguage,
+    ) -> &InstructionCounts {
         &self.costs[timing as usize][client as usize].each
     }
 
     /// The exceeded limits.
     pub(super) fn exceeded(&self) -> Vec<String> {
         let mut exceeded = Vec::new();
-        for (timing, own) in Timing::ALL.into_iter().zip(OWN) {
-            for client in Client::ALL {
+        for (timing, own) in CompletionTiming::ALL.into_iter().zip(OWN) {
+            for client in ClientLanguage::ALL {
                 let allocations = self.costs[timing as usize][client as usize].allocations;
                 if allocations != 0 {
                     exceeded
                         .push(format!("{}: {allocations} allocations ({client:?})", timing.name()));
                 }
             }
-            let [c, rust] = Client::ALL.map(|client| self.counts(timing, client));
+            let [c, rust] = ClientLanguage::ALL.map(|client| self.counts(timing, client));
             let limits = [("all", c.whole, rust.whole, WHOLE), ("its own", c.own, rust.own, own)];
             for (which, of_c, of_rust, limit) in limits {
                 let ratio = of_rust / of_c;
@@ -93,8 +100,8 @@ impl Report {
 
     /// Whether a page has these numbers, but for those that vary between runs.
     pub(super) fn is_on(&self, page: &str) -> bool {
-        let own = Timing::ALL.map(|timing| {
-            let [c, rust] = Client::ALL.map(|client| self.counts(timing, client).own);
+        let own = CompletionTiming::ALL.map(|timing| {
+            let [c, rust] = ClientLanguage::ALL.map(|client| self.counts(timing, client).own);
             instructions_row(timing, "the client's own", c, rust)
         });
         own.into_iter()
@@ -103,8 +110,8 @@ impl Report {
     }
 
     /// The minimum number of instructions of the kernel and the provider for which the limit holds.
-    fn least_of_others(&self, timing: Timing) -> f64 {
-        let [c, rust] = Client::ALL.map(|client| self.counts(timing, client).own);
+    fn least_of_others(&self, timing: CompletionTiming) -> f64 {
+        let [c, rust] = ClientLanguage::ALL.map(|client| self.counts(timing, client).own);
         ((rust - WHOLE * c) / (WHOLE - 1.0)).max(0.0)
     }
 
@@ -117,8 +124,8 @@ impl Report {
         let mut table = "| instructions of one send and one receive | C | Rust | Rust / C |\n\
                          |---|--:|--:|--:|\n"
             .to_owned();
-        for timing in Timing::ALL {
-            let [c, rust] = Client::ALL.map(|client| self.counts(timing, client));
+        for timing in CompletionTiming::ALL {
+            let [c, rust] = ClientLanguage::ALL.map(|client| self.counts(timing, client));
             for (which, of_c, of_rust) in
                 [("all", c.whole, rust.whole), ("the client's own", c.own, rust.own)]
             {
@@ -152,8 +159,8 @@ impl Report {
     }
 
     /// Which functions of a client's the instructions of its own are in.
-    fn functions(&self, client: Client) -> String {
-        let counts = Timing::ALL.map(|timing| &self.counts(timing, client).functions);
+    fn functions(&self, client: ClientLanguage) -> String {
+        let counts = CompletionTiming::ALL.map(|timing| &self.counts(timing, client).functions);
         let names: BTreeSet<&String> =
             counts.iter().flat_map(|functions| functions.keys()).collect();
         let of =
@@ -197,11 +204,11 @@ impl Report {
         include_str!("page.md")
             .replace("{instructions}", self.instructions().trim_end())
             .replace("{calls}", self.calls().trim_end())
-            .replace("{functions in C}", self.functions(Client::C).trim_end())
-            .replace("{functions in Rust}", self.functions(Client::Rust).trim_end())
+            .replace("{functions in C}", self.functions(ClientLanguage::C).trim_end())
+            .replace("{functions in Rust}", self.functions(ClientLanguage::Rust).trim_end())
             .replace("{size}", self.size().trim_end())
-            .replace("{inline}", &number(self.least_of_others(Timing::Inline)))
-            .replace("{later}", &number(self.least_of_others(Timing::Later)))
+            .replace("{inline}", &number(self.least_of_others(CompletionTiming::Inline)))
+            .replace("{later}", &number(self.least_of_others(CompletionTiming::Later)))
             .replace("{day}", day)
             .replace("{commit}", commit)
             .replace("{limit}", &format!("{WHOLE:.2}"))
@@ -209,10 +216,10 @@ impl Report {
     }
 }
 
-fn instructions_row(timing: Timing, which: &str, of_c: f64, of_rust: f64) -> String {
+fn instructions_row(timing: CompletionTiming, which: &str, of_c: f64, of_rust: f64) -> String {
     let when = match timing {
-        Timing::Inline => "completed before the call returns",
-        Timing::Later => "completed later",
+        CompletionTiming::Inline => "completed before the call returns",
+        CompletionTiming::Later => "completed later",
     };
     let ratio = of_rust / of_c;
     format!("| {when}: {which} | {} | {} | {ratio:.2} |\n", number(of_c), number(of_rust))

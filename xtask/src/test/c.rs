@@ -42,7 +42,7 @@ pub(super) fn run_all() -> Result<()> {
 fn run_in(
     languages: &[Language],
     compilers: &[&str],
-    clients: &[(Client, &[Language])],
+    clients: &[(WholeClient, &[Language])],
 ) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
@@ -57,13 +57,13 @@ fn run_in(
     practices(&shell, &library)?;
     locks(&shell, &library, languages)?;
     device(&shell, &library, languages)?;
-    around(&shell, &library, languages)?;
+    utilities(&shell, &library, languages)?;
     report(&shell, &library)?;
-    ends(&shell, &library)?;
+    process_ends(&shell, &library)?;
     public(&shell, &library, languages)?;
     reset(&shell, &library)?;
     if cfg!(target_os = "linux") {
-        own_names(&shell, &library)?;
+        names_of_the_c_library(&shell, &library)?;
         libc_names(&shell, &library, languages)?;
     }
     requests(&shell, &library)?;
@@ -124,7 +124,7 @@ const TAKEN: [&str; 9] =
 
 /// A client that defines every C library name that the library uses, each as a trap, still runs: with the archive whose
 /// names `cargo xtask library` has changed, and with cargo's own, if the functions are compiled with the kernel's headers.
-fn own_names(shell: &Shell, library: &Library) -> Result<()> {
+fn names_of_the_c_library(shell: &Shell, library: &Library) -> Result<()> {
     let names: Vec<String> =
         library.c_functions()?.into_iter().filter(|name| !TAKEN.contains(&name.as_str())).collect();
     ensure!(names.iter().any(|name| name == "connect"), "`connect` is not among {names:?}");
@@ -304,7 +304,7 @@ fn device(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()
 const AROUND: &str = "wsk-host/c/tests/around.c";
 
 /// Periodic timers, processors, priorities, random numbers, cancel-safe queues, and more.
-fn around(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()> {
+fn utilities(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()> {
     for language in languages {
         let program = in_language(shell, library, AROUND, *language)?;
         let ProgramOutput { status, out, err } =
@@ -362,7 +362,7 @@ const PLACES: [(&str, &[&str]); 11] = [
 const AFTER_THE_END: &str = "wsk-host: the kernel was called when the thread had ended";
 
 /// A client that ends its process in a run, before main or after it, is reported, and does not hang.
-fn ends(shell: &Shell, library: &Library) -> Result<()> {
+fn process_ends(shell: &Shell, library: &Library) -> Result<()> {
     let program = build(shell, library, "dies", &[Path::new(ENDS)])?;
     for (place, said) in PLACES {
         let mut command = Command::new(&program);
@@ -379,12 +379,12 @@ fn ends(shell: &Shell, library: &Library) -> Result<()> {
 }
 
 /// A whole client, and its output.
-type Client = (&'static str, &'static str);
+type WholeClient = (&'static str, &'static str);
 
 /// A driver that relays connections, with a control device.
-const PROXY: Client = ("wsk-host/c/tests/clients/tcp_proxy.c", "tcp proxy\n");
+const PROXY: WholeClient = ("wsk-host/c/tests/clients/tcp_proxy.c", "tcp proxy\n");
 /// A driver that answers datagrams, also those of a group.
-const UDP_ECHO: Client = ("wsk-host/c/tests/clients/udp_echo.c", "udp echo\n");
+const UDP_ECHO: WholeClient = ("wsk-host/c/tests/clients/udp_echo.c", "udp echo\n");
 
 /// The newest languages that whole clients are written in.
 const NEWEST: [Language; 4] = [
@@ -398,7 +398,7 @@ const NEWEST: [Language; 4] = [
 fn whole_client(
     shell: &Shell,
     library: &Library,
-    (source, expected): Client,
+    (source, expected): WholeClient,
     languages: &[Language],
 ) -> Result<()> {
     for language in languages {

@@ -22,18 +22,18 @@ pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
     let address = driver.server;
     run.check("commands", move || commands(address))?;
     run.check("100 connections one after another", move || {
-        (0..100).try_for_each(|_| Client::connect(address)?.ask("log again", "ok"))
+        (0..100).try_for_each(|_| CommandConnection::connect(address)?.ask("log again", "ok"))
     })?;
     run.check("a client that closes in a line", move || {
-        Client::connect(address)?.0.get_mut().write_all(b"log unfin")?;
-        Client::connect(address)?.ask("log finished", "ok")
+        CommandConnection::connect(address)?.0.get_mut().write_all(b"log unfin")?;
+        CommandConnection::connect(address)?.ask("log finished", "ok")
     })?;
     run.check("dropped messages are counted", move || {
         // That of the unfinished line is one.
-        Client::connect(address)?.ask("stats", "sent 0 dropped 103 failed 0")
+        CommandConnection::connect(address)?.ask("stats", "sent 0 dropped 103 failed 0")
     })?;
     let client = run.check("a connection is open", move || {
-        let mut client = Client::connect(address)?;
+        let mut client = CommandConnection::connect(address)?;
         client.ask("log open", "ok")?;
         Ok(client)
     })?;
@@ -50,15 +50,15 @@ pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
 }
 
 fn commands(server: SocketAddr) -> Result<()> {
-    let mut client = Client::connect(server)?;
+    let mut client = CommandConnection::connect(server)?;
     client.ask("log gr\u{fc}\u{df}e", "ok")?;
     client.ask("reboot", "unknown command: use `log TEXT` or `stats`")?;
     client.ask("stats", "sent 0 dropped 1 failed 0")
 }
 
-struct Client(BufReader<TcpStream>);
+struct CommandConnection(BufReader<TcpStream>);
 
-impl Client {
+impl CommandConnection {
     fn connect(server: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(server).context("cannot connect")?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;

@@ -43,22 +43,22 @@ fn granule_of(address: usize) -> usize {
 }
 
 /// A call of an image's function, until it returns.
-pub(crate) struct Inside {
+pub(crate) struct ImageCall {
     granule: usize,
 }
 
 /// Begins a call of a function. None if it is no image's.
 #[inline]
-pub(crate) fn enter(address: usize) -> Option<Inside> {
+pub(crate) fn enter(address: usize) -> Option<ImageCall> {
     contain(address).then(|| {
         let granule = granule_of(address);
         CALLS[granule].fetch_add(1, Ordering::SeqCst);
         CURRENT.with_borrow_mut(|current| current.push(granule));
-        Inside { granule }
+        ImageCall { granule }
     })
 }
 
-impl Drop for Inside {
+impl Drop for ImageCall {
     fn drop(&mut self) {
         CURRENT.with_borrow_mut(Vec::pop);
         end(self.granule);

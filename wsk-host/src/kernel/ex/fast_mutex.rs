@@ -14,7 +14,7 @@ use std::ptr;
 
 use wsk_sys::{APC_LEVEL, BOOLEAN, FALSE, KEVENT, LONG, PVOID, TRUE, ULONG};
 
-use crate::kernel::ex::queued_lock::{Mode, acquire, release, try_acquire};
+use crate::kernel::ex::queued_lock::{LockMode, acquire, release, try_acquire};
 use crate::kernel::ke::irql::{KeLowerIrql, KfRaiseIrql, current_irql, require_at_most};
 use crate::kernel::ke::region::are_apcs_disabled;
 use crate::verifier::kernel_violation;
@@ -78,7 +78,7 @@ unsafe fn give_back(mutex: *mut FastMutex, function: &str) -> u8 {
         (&raw mut (*mutex).owner).write(ptr::null_mut());
         (&raw mut (*mutex).count).write(1);
     }
-    release(mutex.addr(), Mode::Exclusive, function);
+    release(mutex.addr(), LockMode::Exclusive, function);
     u8::try_from(irql).unwrap_or(APC_LEVEL)
 }
 
@@ -89,7 +89,7 @@ unsafe extern "C" fn ExAcquireFastMutex(mutex: *mut FastMutex) {
     // SAFETY: the caller passes a mutex.
     unsafe { require_initialized(mutex, NAME) };
     let old = KfRaiseIrql(APC_LEVEL);
-    acquire(mutex.addr(), Mode::Exclusive, NAME);
+    acquire(mutex.addr(), LockMode::Exclusive, NAME);
     // SAFETY: it was just acquired.
     unsafe { own(mutex, old) };
 }
@@ -100,7 +100,7 @@ unsafe extern "C" fn ExTryToAcquireFastMutex(mutex: *mut FastMutex) -> BOOLEAN {
     require_at_most(APC_LEVEL, NAME);
     // SAFETY: the caller passes a mutex.
     unsafe { require_initialized(mutex, NAME) };
-    if !try_acquire(mutex.addr(), Mode::Exclusive, NAME) {
+    if !try_acquire(mutex.addr(), LockMode::Exclusive, NAME) {
         return FALSE;
     }
     let old = KfRaiseIrql(APC_LEVEL);
@@ -137,7 +137,7 @@ unsafe extern "C" fn ExAcquireFastMutexUnsafe(mutex: *mut FastMutex) {
     require_no_apcs(NAME);
     // SAFETY: the caller passes a mutex.
     unsafe { require_initialized(mutex, NAME) };
-    acquire(mutex.addr(), Mode::Exclusive, NAME);
+    acquire(mutex.addr(), LockMode::Exclusive, NAME);
     // SAFETY: it was just acquired.
     unsafe { own(mutex, current_irql()) };
 }

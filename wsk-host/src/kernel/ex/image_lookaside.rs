@@ -1,4 +1,4 @@
-//! Lookaside lists of images: the inline functions of Microsoft's headers call the routines of a list themselves, so a list
+//! Look-aside lists of images: the inline functions of Microsoft's headers call the routines of a list themselves, so a list
 //! has them even if the driver gave none.
 //!
 //! # Safety
@@ -14,7 +14,7 @@ use wsk_sys::{NTSTATUS, POOL_TYPE, PVOID, SIZE_T, ULONG, USHORT};
 
 use crate::kernel::abi::entry_points::{HostRoutine, pointer};
 use crate::kernel::ex::lookaside::{
-    ExInitializeLookasideListEx, ExInitializeNPagedLookasideList, Lookaside,
+    ExInitializeLookasideListEx, ExInitializeNPagedLookasideList, LookasideList,
 };
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePool};
 
@@ -39,9 +39,11 @@ fn free() -> unsafe extern "C" fn(PVOID) {
 
 #[wsk_host_macros::export("ExInitializeLookasideListEx")]
 unsafe extern "C" fn initialize(
-    lookaside: *mut Lookaside,
-    own_allocate: Option<unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG, *mut Lookaside) -> PVOID>,
-    own_free: Option<unsafe extern "C" fn(PVOID, *mut Lookaside)>,
+    lookaside: *mut LookasideList,
+    own_allocate: Option<
+        unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG, *mut LookasideList) -> PVOID,
+    >,
+    own_free: Option<unsafe extern "C" fn(PVOID, *mut LookasideList)>,
     pool: POOL_TYPE,
     flags: ULONG,
     size: SIZE_T,
@@ -67,7 +69,7 @@ unsafe extern "C" fn initialize(
 
 #[wsk_host_macros::export("ExInitializeNPagedLookasideList")]
 unsafe extern "C" fn initialize_nonpaged(
-    lookaside: *mut Lookaside,
+    lookaside: *mut LookasideList,
     own_allocate: Option<unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG) -> PVOID>,
     own_free: Option<unsafe extern "C" fn(PVOID)>,
     flags: ULONG,

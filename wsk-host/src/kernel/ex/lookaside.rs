@@ -1,4 +1,4 @@
-//! `Ex…Lookaside…`: blocks of one size, of which a few are kept for the next allocation.
+//! `Ex…LookasideList…`: blocks of one size, of which a few are kept for the next allocation.
 //!
 //! # Safety
 //!
@@ -35,8 +35,8 @@ const MAXIMUM_DEPTH: USHORT = 256;
 /// The minimum size of a block: a kept block begins with a link.
 const SMALLEST: usize = 16;
 
-type AllocateEx = unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG, *mut Lookaside) -> PVOID;
-type FreeEx = unsafe extern "C" fn(PVOID, *mut Lookaside);
+type AllocateEx = unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG, *mut LookasideList) -> PVOID;
+type FreeEx = unsafe extern "C" fn(PVOID, *mut LookasideList);
 type Allocate = unsafe extern "C" fn(POOL_TYPE, SIZE_T, ULONG) -> PVOID;
 type Free = unsafe extern "C" fn(PVOID);
 
@@ -47,7 +47,7 @@ type Free = unsafe extern "C" fn(PVOID);
 /// In an initialized list, `allocate` and `free` are null or functions of the types that the initialization received,
 /// and each entry of `head` is a free block of `size` bytes that `free` accepts.
 #[repr(C)]
-pub(crate) struct Lookaside {
+pub(crate) struct LookasideList {
     head: SListHeader,
     depth: USHORT,
     maximum_depth: USHORT,
@@ -69,7 +69,7 @@ pub(crate) struct Lookaside {
     initialized: [ULONG; 2],
 }
 
-const _: () = assert!(size_of::<Lookaside>() == 0x60);
+const _: () = assert!(size_of::<LookasideList>() == 0x60);
 
 /// The functions of a list: those whose names end in `Ex`, or those for nonpaged pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ enum LookasideApi {
 }
 
 /// The mark of an initialized list, made of its address and its functions.
-fn mark(lookaside: *mut Lookaside, kind: LookasideApi) -> [ULONG; 2] {
+fn mark(lookaside: *mut LookasideList, kind: LookasideApi) -> [ULONG; 2] {
     let low = lookaside.addr() & ULONG::MAX as usize;
     let kind = if kind == LookasideApi::Ex { 0x7845_784C } else { 0x5045_784C };
     [ULONG::try_from(low).unwrap_or(0), kind]
@@ -90,7 +90,7 @@ fn mark(lookaside: *mut Lookaside, kind: LookasideApi) -> [ULONG; 2] {
 /// # Safety
 ///
 /// The pointer is to memory of a list.
-unsafe fn require(lookaside: *mut Lookaside, kind: LookasideApi, function: &str) {
+unsafe fn require(lookaside: *mut LookasideList, kind: LookasideApi, function: &str) {
     require_at_most(DISPATCH_LEVEL, function);
     // SAFETY: the pointer is to memory of a list (this function's contract).
     if unsafe { (*lookaside).initialized } != mark(lookaside, kind) {
@@ -102,7 +102,7 @@ unsafe fn require(lookaside: *mut Lookaside, kind: LookasideApi, function: &str)
 
 #[expect(clippy::too_many_arguments, reason = "those of the kernel's function")]
 unsafe fn initialize(
-    lookaside: *mut Lookaside,
+    lookaside: *mut LookasideList,
     kind: LookasideApi,
     allocate: *const (),
     free: *const (),
@@ -136,7 +136,7 @@ unsafe fn initialize(
 }
 
 /// Returns a block that the list keeps, or a new one.
-unsafe fn allocate(lookaside: *mut Lookaside, kind: LookasideApi) -> PVOID {
+unsafe fn allocate(lookaside: *mut LookasideList, kind: LookasideApi) -> PVOID {
     // SAFETY: the caller has checked the list.
     let kept = unsafe { ExpInterlockedPopEntrySList(lookaside.cast()) };
     // SAFETY: a counter of a valid list; concurrent updates may be lost, as in Windows.
@@ -172,7 +172,7 @@ unsafe fn count(counter: *mut ULONG) {
 }
 
 /// Frees a block with the function of its list.
-unsafe fn release(lookaside: *mut Lookaside, kind: LookasideApi, block: PVOID) {
+unsafe fn release(lookaside: *mut LookasideList, kind: LookasideApi, block: PVOID) {
     // SAFETY: these members do not change.
     let (tag, routine) = unsafe { ((*lookaside).tag, (*lookaside).free) };
     match kind {
@@ -189,7 +189,7 @@ unsafe fn release(lookaside: *mut Lookaside, kind: LookasideApi, block: PVOID) {
 }
 
 /// Keeps a block, or frees it if the list is full.
-unsafe fn free(lookaside: *mut Lookaside, kind: LookasideApi, block: PVOID, function: &str) {
+unsafe fn free(lookaside: *mut LookasideList, kind: LookasideApi, block: PVOID, function: &str) {
     if block.is_null() {
         kernel_violation(&format!("{function}: the block is null"));
     }
@@ -209,7 +209,7 @@ unsafe fn free(lookaside: *mut Lookaside, kind: LookasideApi, block: PVOID, func
 }
 
 /// Frees all blocks that the list keeps.
-unsafe fn flush(lookaside: *mut Lookaside, kind: LookasideApi) {
+unsafe fn flush(lookaside: *mut LookasideList, kind: LookasideApi) {
     // SAFETY: the caller has checked the list.
     let mut entry = unsafe { ExpInterlockedFlushSList(lookaside.cast()) };
     while !entry.is_null() {
@@ -221,7 +221,7 @@ unsafe fn flush(lookaside: *mut Lookaside, kind: LookasideApi) {
     }
 }
 
-unsafe fn delete(lookaside: *mut Lookaside, kind: LookasideApi) {
+unsafe fn delete(lookaside: *mut LookasideList, kind: LookasideApi) {
     // SAFETY: the caller has checked the list, and gives it up.
     unsafe {
         flush(lookaside, kind);
@@ -234,7 +234,7 @@ const FAIL_NO_RAISE: ULONG = 2;
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn ExInitializeLookasideListEx(
-    lookaside: *mut Lookaside,
+    lookaside: *mut LookasideList,
     allocate: Option<AllocateEx>,
     free: Option<FreeEx>,
     pool: POOL_TYPE,
@@ -260,7 +260,7 @@ pub(super) unsafe extern "C" fn ExInitializeLookasideListEx(
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
+unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut LookasideList) {
     // SAFETY: the caller passes a list that nothing uses any more.
     unsafe {
         require(lookaside, LookasideApi::Ex, "ExDeleteLookasideListEx");
@@ -270,7 +270,7 @@ unsafe extern "C" fn ExDeleteLookasideListEx(lookaside: *mut Lookaside) {
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut Lookaside) {
+unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut LookasideList) {
     // SAFETY: the caller passes a list.
     unsafe {
         require(lookaside, LookasideApi::Ex, "ExFlushLookasideListEx");
@@ -279,7 +279,7 @@ unsafe extern "C" fn ExFlushLookasideListEx(lookaside: *mut Lookaside) {
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut Lookaside) -> PVOID {
+unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut LookasideList) -> PVOID {
     // SAFETY: the caller passes a list.
     unsafe {
         require(lookaside, LookasideApi::Ex, "ExAllocateFromLookasideListEx");
@@ -288,7 +288,7 @@ unsafe extern "C" fn ExAllocateFromLookasideListEx(lookaside: *mut Lookaside) ->
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut Lookaside, block: PVOID) {
+unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut LookasideList, block: PVOID) {
     // SAFETY: the caller passes a list, and a block of it.
     unsafe {
         require(lookaside, LookasideApi::Ex, "ExFreeToLookasideListEx");
@@ -298,7 +298,7 @@ unsafe extern "C" fn ExFreeToLookasideListEx(lookaside: *mut Lookaside, block: P
 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn ExInitializeNPagedLookasideList(
-    lookaside: *mut Lookaside,
+    lookaside: *mut LookasideList,
     allocate: Option<Allocate>,
     free: Option<Free>,
     _flags: ULONG,
@@ -325,7 +325,7 @@ pub(super) unsafe extern "C" fn ExInitializeNPagedLookasideList(
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
+unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut LookasideList) {
     // SAFETY: the caller passes a list that nothing uses any more.
     unsafe {
         require(lookaside, LookasideApi::Nonpaged, "ExDeleteNPagedLookasideList");
@@ -335,7 +335,7 @@ unsafe extern "C" fn ExDeleteNPagedLookasideList(lookaside: *mut Lookaside) {
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut Lookaside) -> PVOID {
+unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut LookasideList) -> PVOID {
     // SAFETY: the caller passes a list.
     unsafe {
         require(lookaside, LookasideApi::Nonpaged, "ExAllocateFromNPagedLookasideList");
@@ -344,7 +344,7 @@ unsafe extern "C" fn ExAllocateFromNPagedLookasideList(lookaside: *mut Lookaside
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExFreeToNPagedLookasideList(lookaside: *mut Lookaside, block: PVOID) {
+unsafe extern "C" fn ExFreeToNPagedLookasideList(lookaside: *mut LookasideList, block: PVOID) {
     // SAFETY: the caller passes a list, and a block of it.
     unsafe {
         require(lookaside, LookasideApi::Nonpaged, "ExFreeToNPagedLookasideList");

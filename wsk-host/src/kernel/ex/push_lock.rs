@@ -12,7 +12,7 @@
 
 use wsk_sys::{APC_LEVEL, ULONG, ULONG_PTR};
 
-use crate::kernel::ex::queued_lock::{Mode, acquire, release, require_free};
+use crate::kernel::ex::queued_lock::{LockMode, acquire, release, require_free};
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region::are_apcs_disabled;
 use crate::verifier::kernel_violation;
@@ -39,23 +39,23 @@ fn require_region(function: &str) {
 #[wsk_host_macros::export]
 extern "C" fn ExAcquirePushLockExclusiveEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExAcquirePushLockExclusiveEx");
-    acquire(lock.addr(), Mode::Exclusive, "ExAcquirePushLockExclusiveEx");
+    acquire(lock.addr(), LockMode::Exclusive, "ExAcquirePushLockExclusiveEx");
 }
 
 #[wsk_host_macros::export]
 extern "C" fn ExAcquirePushLockSharedEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExAcquirePushLockSharedEx");
-    acquire(lock.addr(), Mode::Shared, "ExAcquirePushLockSharedEx");
+    acquire(lock.addr(), LockMode::Shared, "ExAcquirePushLockSharedEx");
 }
 
 #[wsk_host_macros::export]
 extern "C" fn ExReleasePushLockExclusiveEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExReleasePushLockExclusiveEx");
-    release(lock.addr(), Mode::Exclusive, "ExReleasePushLockExclusiveEx");
+    release(lock.addr(), LockMode::Exclusive, "ExReleasePushLockExclusiveEx");
 }
 
 #[wsk_host_macros::export]
 extern "C" fn ExReleasePushLockSharedEx(lock: *mut PushLock, _flags: ULONG) {
     require_region("ExReleasePushLockSharedEx");
-    release(lock.addr(), Mode::Shared, "ExReleasePushLockSharedEx");
+    release(lock.addr(), LockMode::Shared, "ExReleasePushLockSharedEx");
 }

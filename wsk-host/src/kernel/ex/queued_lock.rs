@@ -20,29 +20,29 @@ static HELD: Mutex<Option<HashMap<usize, LockState>>> = Mutex::new(None);
 
 /// How a thread holds a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum LockMode {
     Exclusive,
     Shared,
 }
 
 /// A lock that is held. Exclusive means that there is one holder.
 struct LockState {
-    mode: Mode,
+    mode: LockMode,
     holders: Vec<ThreadId>,
-    waiting: VecDeque<(Mode, ThreadId, Arc<Signal>)>,
+    waiting: VecDeque<(LockMode, ThreadId, Arc<Signal>)>,
 }
 
 impl LockState {
     /// Whether a thread can share the lock without overtaking a waiting thread.
-    fn admits(&self, mode: Mode) -> bool {
-        mode == Mode::Shared && self.mode == Mode::Shared && self.waiting.is_empty()
+    fn admits(&self, mode: LockMode) -> bool {
+        mode == LockMode::Shared && self.mode == LockMode::Shared && self.waiting.is_empty()
     }
 
     /// Passes a released lock to the next waiting threads. Returns whether the lock has a holder.
     fn hand_over(&mut self) -> bool {
         while let Some((mode, _, _)) = self.waiting.front() {
             if !self.holders.is_empty()
-                && (self.mode == Mode::Exclusive || *mode == Mode::Exclusive)
+                && (self.mode == LockMode::Exclusive || *mode == LockMode::Exclusive)
             {
                 break;
             }
@@ -86,7 +86,12 @@ pub(crate) fn require_none(kernel: &Kernel, function: &str) {
 }
 
 /// Acquires a lock if that needs no wait. Otherwise, unless the current thread holds it, runs `wait` on its state.
-fn enter(lock: usize, mode: Mode, me: ThreadId, wait: impl FnOnce(&mut LockState)) -> Acquisition {
+fn enter(
+    lock: usize,
+    mode: LockMode,
+    me: ThreadId,
+    wait: impl FnOnce(&mut LockState),
+) -> Acquisition {
     let mut held = held();
     match held.get_or_insert_default().entry(lock) {
         MapEntry::Vacant(vacant) => {
@@ -117,7 +122,7 @@ enum Acquisition {
 }
 
 /// Acquires a lock if that needs no wait.
-pub(super) fn try_acquire(lock: usize, mode: Mode, function: &'static str) -> bool {
+pub(super) fn try_acquire(lock: usize, mode: LockMode, function: &'static str) -> bool {
     let is_taken = enter(lock, mode, thread::current().id(), |_| {}) == Acquisition::Taken;
     if is_taken {
         take(Resource::Lock, lock, function);
@@ -126,7 +131,7 @@ pub(super) fn try_acquire(lock: usize, mode: Mode, function: &'static str) -> bo
 }
 
 /// Acquires a lock, waiting for it if necessary.
-pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
+pub(super) fn acquire(lock: usize, mode: LockMode, function: &'static str) {
     require_no_callback(function);
     interrupt();
     let me = thread::current().id();
@@ -145,14 +150,14 @@ pub(super) fn acquire(lock: usize, mode: Mode, function: &'static str) {
 /// Converts the holder of an exclusive lock into a reader, and admits other readers.
 pub(super) fn downgrade(lock: usize) {
     if let Some(state) = held().as_mut().and_then(|held| held.get_mut(&lock)) {
-        state.mode = Mode::Shared;
+        state.mode = LockMode::Shared;
         state.hand_over();
     }
     interrupt();
 }
 
 /// Releases a lock.
-pub(super) fn release(lock: usize, mode: Mode, function: &str) {
+pub(super) fn release(lock: usize, mode: LockMode, function: &str) {
     let me = thread::current().id();
     let mut held = held();
     let found = match held.as_mut().and_then(|held| held.get_mut(&lock)) {

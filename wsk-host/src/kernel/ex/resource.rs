@@ -20,7 +20,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::ex::queued_lock::{
-    Mode, acquire, downgrade, release, require_free, try_acquire,
+    LockMode, acquire, downgrade, release, require_free, try_acquire,
 };
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::ke::region::{KeEnterCriticalRegion, KeLeaveCriticalRegion, are_apcs_disabled};
@@ -41,7 +41,7 @@ const _: () = assert!(size_of::<Eresource>() == 0x68);
 const INITIALIZED: usize = 0x5245_534F;
 
 /// The mode in which each thread holds each resource, and how many times.
-type Holders = HashMap<(usize, ThreadId), (Mode, ULONG)>;
+type Holders = HashMap<(usize, ThreadId), (LockMode, ULONG)>;
 
 fn holders() -> MutexGuard<'static, Option<Holders>> {
     static HOLDERS: Mutex<Option<Holders>> = Mutex::new(None);
@@ -53,7 +53,7 @@ fn key(resource: *mut Eresource) -> (usize, ThreadId) {
 }
 
 /// The mode in which the current thread holds a resource, and how many times.
-fn held(resource: *mut Eresource) -> Option<(Mode, ULONG)> {
+fn held(resource: *mut Eresource) -> Option<(LockMode, ULONG)> {
     holders().get_or_insert_default().get(&key(resource)).copied()
 }
 
@@ -97,7 +97,7 @@ unsafe extern "C" fn ExDeleteResourceLite(resource: *mut Eresource) -> NTSTATUS 
 /// The pointer is to memory of a resource.
 unsafe fn take(
     resource: *mut Eresource,
-    mode: Mode,
+    mode: LockMode,
     waits: BOOLEAN,
     function: &'static str,
 ) -> BOOLEAN {
@@ -111,7 +111,7 @@ unsafe fn take(
     }
     match held(resource) {
         // A writer may also read.
-        Some((of, times)) if of == Mode::Exclusive || mode == Mode::Shared => {
+        Some((of, times)) if of == LockMode::Exclusive || mode == LockMode::Shared => {
             holders().get_or_insert_default().insert(key(resource), (of, times + 1));
             return TRUE;
         }
@@ -136,7 +136,7 @@ unsafe extern "C" fn ExAcquireResourceExclusiveLite(
     wait: BOOLEAN,
 ) -> BOOLEAN {
     // SAFETY: the caller passes a resource.
-    unsafe { take(resource, Mode::Exclusive, wait, "ExAcquireResourceExclusiveLite") }
+    unsafe { take(resource, LockMode::Exclusive, wait, "ExAcquireResourceExclusiveLite") }
 }
 
 #[wsk_host_macros::export]
@@ -145,7 +145,7 @@ unsafe extern "C" fn ExAcquireResourceSharedLite(
     wait: BOOLEAN,
 ) -> BOOLEAN {
     // SAFETY: the caller passes a resource.
-    unsafe { take(resource, Mode::Shared, wait, "ExAcquireResourceSharedLite") }
+    unsafe { take(resource, LockMode::Shared, wait, "ExAcquireResourceSharedLite") }
 }
 
 #[wsk_host_macros::export]
@@ -169,17 +169,17 @@ unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Eresource) {
 unsafe extern "C" fn ExConvertExclusiveToSharedLite(resource: *mut Eresource) {
     const NAME: &str = "ExConvertExclusiveToSharedLite";
     require_at_most(DISPATCH_LEVEL, NAME);
-    let Some((Mode::Exclusive, times)) = held(resource) else {
+    let Some((LockMode::Exclusive, times)) = held(resource) else {
         kernel_violation(&format!("{NAME}: the current thread is not the writer"));
     };
-    holders().get_or_insert_default().insert(key(resource), (Mode::Shared, times));
+    holders().get_or_insert_default().insert(key(resource), (LockMode::Shared, times));
     downgrade(resource.addr());
 }
 
 #[wsk_host_macros::export]
 extern "C" fn ExIsResourceAcquiredExclusiveLite(resource: *mut Eresource) -> BOOLEAN {
     require_at_most(DISPATCH_LEVEL, "ExIsResourceAcquiredExclusiveLite");
-    if matches!(held(resource), Some((Mode::Exclusive, _))) { TRUE } else { FALSE }
+    if matches!(held(resource), Some((LockMode::Exclusive, _))) { TRUE } else { FALSE }
 }
 
 /// The number of times that the current thread holds the resource, as a writer or as a reader.
@@ -196,7 +196,7 @@ unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceExclusive(
     const NAME: &str = "ExEnterCriticalRegionAndAcquireResourceExclusive";
     KeEnterCriticalRegion();
     // SAFETY: the caller passes a resource.
-    unsafe { take(resource, Mode::Exclusive, TRUE, NAME) };
+    unsafe { take(resource, LockMode::Exclusive, TRUE, NAME) };
     ptr::null_mut()
 }
 
@@ -207,7 +207,7 @@ unsafe extern "C" fn ExEnterCriticalRegionAndAcquireResourceShared(
     const NAME: &str = "ExEnterCriticalRegionAndAcquireResourceShared";
     KeEnterCriticalRegion();
     // SAFETY: the caller passes a resource.
-    unsafe { take(resource, Mode::Shared, TRUE, NAME) };
+    unsafe { take(resource, LockMode::Shared, TRUE, NAME) };
     ptr::null_mut()
 }
 

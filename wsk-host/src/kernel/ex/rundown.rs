@@ -34,9 +34,9 @@ const ONE: ULONG_PTR = 2;
 /// The waiting owners, by the address of the rundown reference.
 static WAITING: Mutex<Option<HashMap<usize, Arc<Signal>>>> = Mutex::new(None);
 
-struct Guard(MutexGuard<'static, Option<HashMap<usize, Arc<Signal>>>>);
+struct OwnersGuard(MutexGuard<'static, Option<HashMap<usize, Arc<Signal>>>>);
 
-impl Guard {
+impl OwnersGuard {
     fn waiting(&mut self) -> &mut HashMap<usize, Arc<Signal>> {
         self.0.get_or_insert_default()
     }
@@ -56,8 +56,8 @@ impl Guard {
     }
 }
 
-fn lock() -> Guard {
-    Guard(WAITING.lock().unwrap_or_else(PoisonError::into_inner))
+fn lock() -> OwnersGuard {
+    OwnersGuard(WAITING.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[wsk_host_macros::export]

@@ -24,14 +24,14 @@ use crate::verifier::kernel_violation;
 const WRITER: u32 = 1 << 31;
 
 /// `EX_SPIN_LOCK`.
-type SpinLock = LONG;
+type ExSpinLock = LONG;
 
 /// The word of a lock.
 ///
 /// # Safety
 ///
 /// The pointer is to such a lock.
-unsafe fn word<'a>(lock: *mut SpinLock) -> &'a AtomicU32 {
+unsafe fn word<'a>(lock: *mut ExSpinLock) -> &'a AtomicU32 {
     // SAFETY: the pointer is to a lock, an aligned word of 32 bits that is only used atomically (this function's
     // contract).
     unsafe { AtomicU32::from_ptr(lock.cast()) }
@@ -74,7 +74,7 @@ fn release_shared(word: &AtomicU32, function: &str) {
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExAcquireSpinLockExclusive(lock: *mut SpinLock) -> KIRQL {
+unsafe extern "C" fn ExAcquireSpinLockExclusive(lock: *mut ExSpinLock) -> KIRQL {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
     // SAFETY: the caller passes a lock.
@@ -83,7 +83,7 @@ unsafe extern "C" fn ExAcquireSpinLockExclusive(lock: *mut SpinLock) -> KIRQL {
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExAcquireSpinLockShared(lock: *mut SpinLock) -> KIRQL {
+unsafe extern "C" fn ExAcquireSpinLockShared(lock: *mut ExSpinLock) -> KIRQL {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
     // SAFETY: the caller passes a lock.
@@ -92,42 +92,42 @@ unsafe extern "C" fn ExAcquireSpinLockShared(lock: *mut SpinLock) -> KIRQL {
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExReleaseSpinLockExclusive(lock: *mut SpinLock, irql: KIRQL) {
+unsafe extern "C" fn ExReleaseSpinLockExclusive(lock: *mut ExSpinLock, irql: KIRQL) {
     // SAFETY: the caller passes a lock.
     release_exclusive(unsafe { word(lock) }, "ExReleaseSpinLockExclusive");
     KeLowerIrql(irql);
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExReleaseSpinLockShared(lock: *mut SpinLock, irql: KIRQL) {
+unsafe extern "C" fn ExReleaseSpinLockShared(lock: *mut ExSpinLock, irql: KIRQL) {
     // SAFETY: the caller passes a lock.
     release_shared(unsafe { word(lock) }, "ExReleaseSpinLockShared");
     KeLowerIrql(irql);
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExAcquireSpinLockExclusiveAtDpcLevel(lock: *mut SpinLock) {
+unsafe extern "C" fn ExAcquireSpinLockExclusiveAtDpcLevel(lock: *mut ExSpinLock) {
     require_dispatch("ExAcquireSpinLockExclusiveAtDpcLevel");
     // SAFETY: the caller passes a lock.
     acquire_exclusive(unsafe { word(lock) });
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExAcquireSpinLockSharedAtDpcLevel(lock: *mut SpinLock) {
+unsafe extern "C" fn ExAcquireSpinLockSharedAtDpcLevel(lock: *mut ExSpinLock) {
     require_dispatch("ExAcquireSpinLockSharedAtDpcLevel");
     // SAFETY: the caller passes a lock.
     acquire_shared(unsafe { word(lock) });
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExReleaseSpinLockExclusiveFromDpcLevel(lock: *mut SpinLock) {
+unsafe extern "C" fn ExReleaseSpinLockExclusiveFromDpcLevel(lock: *mut ExSpinLock) {
     require_dispatch("ExReleaseSpinLockExclusiveFromDpcLevel");
     // SAFETY: the caller passes a lock.
     release_exclusive(unsafe { word(lock) }, "ExReleaseSpinLockExclusiveFromDpcLevel");
 }
 
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExReleaseSpinLockSharedFromDpcLevel(lock: *mut SpinLock) {
+unsafe extern "C" fn ExReleaseSpinLockSharedFromDpcLevel(lock: *mut ExSpinLock) {
     require_dispatch("ExReleaseSpinLockSharedFromDpcLevel");
     // SAFETY: the caller passes a lock.
     release_shared(unsafe { word(lock) }, "ExReleaseSpinLockSharedFromDpcLevel");
@@ -135,7 +135,7 @@ unsafe extern "C" fn ExReleaseSpinLockSharedFromDpcLevel(lock: *mut SpinLock) {
 
 /// Makes the only reader the writer. Fails while others read or a writer waits.
 #[wsk_host_macros::export]
-unsafe extern "C" fn ExTryConvertSharedSpinLockExclusive(lock: *mut SpinLock) -> LONG {
+unsafe extern "C" fn ExTryConvertSharedSpinLockExclusive(lock: *mut ExSpinLock) -> LONG {
     require_dispatch("ExTryConvertSharedSpinLockExclusive");
     // SAFETY: the caller passes a lock.
     let word = unsafe { word(lock) };

@@ -19,7 +19,7 @@ use wsk_sys::{
 use crate::kernel::current;
 use crate::kernel::ex::pool::{ExAllocatePoolWithTag, ExFreePoolWithTag};
 use crate::kernel::io::device_table::{
-    DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, Named, key,
+    DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, PathTarget, key,
 };
 use crate::kernel::ke::irql::require_at_most;
 use crate::kernel::rtl::strings::counted_units;
@@ -106,7 +106,7 @@ unsafe extern "C" fn IoCreateDevice(
     let origin = Origin::here("IoCreateDevice");
     let mut devices = kernel.devices();
     if let Some(name) = &name {
-        devices.names.insert(key(name), Named::Device(device.expose_provenance()));
+        devices.names.insert(key(name), PathTarget::Device(device.expose_provenance()));
     }
     let entry = Device {
         name,
@@ -199,7 +199,7 @@ unsafe extern "C" fn IoCreateSymbolicLink(
         return STATUS_OBJECT_NAME_COLLISION;
     }
     let origin = Origin::here("IoCreateSymbolicLink");
-    devices.names.insert(key, Named::Link { path, target, origin });
+    devices.names.insert(key, PathTarget::Link { path, target, origin });
     STATUS_SUCCESS
 }
 
@@ -211,7 +211,7 @@ unsafe extern "C" fn IoDeleteSymbolicLink(link: PUNICODE_STRING) -> NTSTATUS {
     let kernel = current();
     let mut devices = kernel.devices();
     let key = key(&path);
-    if !matches!(devices.names.get(&key), Some(Named::Link { .. })) {
+    if !matches!(devices.names.get(&key), Some(PathTarget::Link { .. })) {
         return STATUS_OBJECT_NAME_NOT_FOUND;
     }
     devices.names.remove(&key);

@@ -50,7 +50,7 @@ const _: () = assert!(std::mem::offset_of!(DeviceObject, stack_size) == 0x4C);
 #[derive(Default)]
 pub(crate) struct Devices {
     /// By their paths in upper case.
-    pub(super) names: BTreeMap<String, Named>,
+    pub(super) names: BTreeMap<String, PathTarget>,
     /// By their address.
     pub(super) by_address: BTreeMap<usize, Device>,
     /// The references by pointer to open files, by their address.
@@ -62,7 +62,7 @@ pub(crate) struct Devices {
 }
 
 /// The target of a path.
-pub(super) enum Named {
+pub(super) enum PathTarget {
     Device(usize),
     Link { path: String, target: String, origin: Origin },
 }
@@ -128,8 +128,10 @@ impl Devices {
         // As many links as may follow each other.
         for _ in 0..32 {
             match self.names.get(&key)? {
-                Named::Device(address) => return Some(ptr::with_exposed_provenance_mut(*address)),
-                Named::Link { target, .. } => key = self::key(target),
+                PathTarget::Device(address) => {
+                    return Some(ptr::with_exposed_provenance_mut(*address));
+                }
+                PathTarget::Link { target, .. } => key = self::key(target),
             }
         }
         None
@@ -228,7 +230,7 @@ impl Devices {
             })
             .collect();
         left.extend(self.names.values().filter_map(|named| match named {
-            Named::Link { path, target, origin } if names.contains(&key(target)) => {
+            PathTarget::Link { path, target, origin } if names.contains(&key(target)) => {
                 Some(format!("the symbolic link {path} was not deleted\n  created: {origin}"))
             }
             _ => None,
@@ -267,10 +269,10 @@ impl Devices {
         };
         left.next().or_else(files).or_else(|| {
             self.names.values().find_map(|named| match named {
-                Named::Link { path, origin, .. } => {
+                PathTarget::Link { path, origin, .. } => {
                     Some(format!("the symbolic link {path} was not deleted\n  created: {origin}"))
                 }
-                Named::Device(_) => None,
+                PathTarget::Device(_) => None,
             })
         })
     }

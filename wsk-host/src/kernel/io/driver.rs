@@ -39,9 +39,9 @@ fn counted(units: &mut [u16]) -> UNICODE_STRING {
 ///
 /// The pointer is to an allocation that this value owns, with the driver object of a driver whose entry point has
 /// succeeded.
-pub(crate) struct Loaded(*mut DriverMemory);
+pub(crate) struct LoadedDriver(*mut DriverMemory);
 
-impl Loaded {
+impl LoadedDriver {
     /// Calls a driver's entry point. Fails as that does.
     ///
     /// # Safety

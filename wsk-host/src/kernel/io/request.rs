@@ -284,7 +284,7 @@ impl OpenFile {
         }
         let is_buffered = method == BUFFERED;
         let size = if is_buffered { input.len().max(output.len()) } else { input.len() };
-        let mut system = Aligned::new(size);
+        let mut system = AlignedBytes::new(size);
         system.bytes()[..input.len()].copy_from_slice(input);
         let system_buffer = system.pointer();
         if is_buffered {
@@ -293,7 +293,7 @@ impl OpenFile {
             copy_back(ended, &system.bytes()[..], output, "IRP_MJ_DEVICE_CONTROL");
             return ended;
         }
-        let Ok(locked) = Locked::new(output) else { return (STATUS_INSUFFICIENT_RESOURCES, 0) };
+        let Ok(locked) = LockedMdl::new(output) else { return (STATUS_INSUFFICIENT_RESOURCES, 0) };
         self.send(IRP_MJ_DEVICE_CONTROL, parameters, |irp| {
             irp.AssociatedIrp.SystemBuffer = system_buffer;
             irp.MdlAddress = locked.0;
@@ -313,7 +313,7 @@ impl OpenFile {
         // SAFETY: the device stays while it is open.
         let flags = unsafe { (*self.device).flags };
         if flags & DO_BUFFERED_IO != 0 {
-            let mut system = Aligned::new(buffer.len());
+            let mut system = AlignedBytes::new(buffer.len());
             if major == IRP_MJ_WRITE {
                 system.bytes().copy_from_slice(buffer);
             }
@@ -325,7 +325,9 @@ impl OpenFile {
             }
             ended
         } else if flags & DO_DIRECT_IO != 0 {
-            let Ok(locked) = Locked::new(buffer) else { return (STATUS_INSUFFICIENT_RESOURCES, 0) };
+            let Ok(locked) = LockedMdl::new(buffer) else {
+                return (STATUS_INSUFFICIENT_RESOURCES, 0);
+            };
             self.send(major, parameters, |irp| irp.MdlAddress = locked.0)
         } else {
             let target: PVOID = buffer.as_mut_ptr().cast();
@@ -359,12 +361,12 @@ fn copy_back((status, information): IoStatus, system: &[u8], target: &mut [u8], 
 }
 
 /// Bytes that are aligned as the pool aligns them.
-struct Aligned {
+struct AlignedBytes {
     memory: Vec<u128>,
     size: usize,
 }
 
-impl Aligned {
+impl AlignedBytes {
     fn new(size: usize) -> Self {
         Self { memory: vec![0; size.div_ceil(size_of::<u128>())], size }
     }
@@ -385,9 +387,9 @@ impl Aligned {
 /// # Invariants
 ///
 /// The MDL is null, or allocated, with locked pages, and owned by this value.
-struct Locked(wsk_sys::PMDL);
+struct LockedMdl(wsk_sys::PMDL);
 
-impl Locked {
+impl LockedMdl {
     fn new(buffer: &mut [u8]) -> Result<Self, ()> {
         if buffer.is_empty() {
             return Ok(Self(ptr::null_mut()));
@@ -406,7 +408,7 @@ impl Locked {
     }
 }
 
-impl Drop for Locked {
+impl Drop for LockedMdl {
     fn drop(&mut self) {
         if !self.0.is_null() {
             // SAFETY: the MDL is this one's, and was locked; the request has ended.

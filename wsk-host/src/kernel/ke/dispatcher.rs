@@ -183,14 +183,14 @@ fn try_take(
     }
 }
 
-fn lock() -> Guard {
-    Guard(DISPATCHER.lock().unwrap_or_else(PoisonError::into_inner))
+fn lock() -> DispatcherGuard {
+    DispatcherGuard(DISPATCHER.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The dispatcher lock.
-struct Guard(MutexGuard<'static, Option<Waiters>>);
+struct DispatcherGuard(MutexGuard<'static, Option<Waiters>>);
 
-impl Guard {
+impl DispatcherGuard {
     fn waiters(&mut self) -> &mut Waiters {
         self.0.get_or_insert_default()
     }
@@ -316,7 +316,7 @@ unsafe fn change_and(
 
 /// A wait of the current thread that could not be satisfied at once.
 pub(crate) struct Wait {
-    guard: Guard,
+    guard: DispatcherGuard,
     number: u64,
 }
 
@@ -380,7 +380,7 @@ impl Wait {
                     .map_or_else(|error| error.into_inner().0, |(guard, _)| guard)
             }
         };
-        let mut wait = Self { guard: Guard(guard), number };
+        let mut wait = Self { guard: DispatcherGuard(guard), number };
         if wait.is_requested() {
             let number = wait.number;
             let mut place = String::new();

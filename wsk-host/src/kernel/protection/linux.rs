@@ -142,7 +142,7 @@ fn is_installed() -> bool {
         let former = unsafe { former.assume_init() };
         // Before the handler is installed, which reads it.
         FORMER.get_or_init(|| former);
-        let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
+        let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
         // SAFETY: an action of zeros is valid.
         let mut action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         action.sa_sigaction = handler as usize;
@@ -154,7 +154,7 @@ fn is_installed() -> bool {
 }
 
 /// Handles `SIGSEGV`. Takes no lock, and allocates nothing.
-extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes the signal's information.
     let address = unsafe { (*info).si_addr() }.addr();
     // SAFETY: the kernel passes the signal's information.

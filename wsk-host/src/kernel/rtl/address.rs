@@ -22,12 +22,12 @@ use crate::kernel::rtl::strings::zero_terminated;
 const LONGEST: usize = 65;
 
 /// A unit of a text, of which all that an address has are ASCII.
-trait Unit: Copy + PartialEq + Default {
+trait CodeUnit: Copy + PartialEq + Default {
     fn of(byte: u8) -> Self;
     fn byte(self) -> Option<u8>;
 }
 
-impl Unit for u8 {
+impl CodeUnit for u8 {
     fn of(byte: u8) -> Self {
         byte
     }
@@ -37,7 +37,7 @@ impl Unit for u8 {
     }
 }
 
-impl Unit for WCHAR {
+impl CodeUnit for WCHAR {
     fn of(byte: u8) -> Self {
         byte.into()
     }
@@ -48,7 +48,7 @@ impl Unit for WCHAR {
 }
 
 /// Writes a text with its NUL, and returns where that is.
-unsafe fn put<U: Unit>(target: *mut U, text: &str) -> *mut U {
+unsafe fn put<U: CodeUnit>(target: *mut U, text: &str) -> *mut U {
     for (index, byte) in text.bytes().enumerate() {
         // SAFETY: the caller passes room for the longest text.
         unsafe { target.add(index).write(U::of(byte)) };
@@ -62,7 +62,7 @@ unsafe fn put<U: Unit>(target: *mut U, text: &str) -> *mut U {
 }
 
 /// Writes a text like [`put`], if the client's buffer is large enough. The required size is always returned.
-unsafe fn put_within<U: Unit>(target: *mut U, room: *mut ULONG, text: &str) -> NTSTATUS {
+unsafe fn put_within<U: CodeUnit>(target: *mut U, room: *mut ULONG, text: &str) -> NTSTATUS {
     if room.is_null() {
         return STATUS_INVALID_PARAMETER;
     }
@@ -78,7 +78,7 @@ unsafe fn put_within<U: Unit>(target: *mut U, room: *mut ULONG, text: &str) -> N
 }
 
 /// The ASCII at the beginning of a text, as far as an address can go.
-unsafe fn read<U: Unit>(text: *const U) -> String {
+unsafe fn read<U: CodeUnit>(text: *const U) -> String {
     // SAFETY: the caller passes a text that ends with a NUL.
     let units = unsafe { zero_terminated(text, LONGEST) };
     units.iter().map_while(|unit| unit.byte()).map(char::from).collect()
@@ -242,7 +242,12 @@ macro_rules! texts {
             let found = parse_v4(&unsafe { read(text) }, strict != FALSE);
             // SAFETY: the caller passes room for where the text ends, and for an address.
             unsafe {
-                give(text, found.map(|(found, length)| (found.octets(), length)), end, address)
+                write_result(
+                    text,
+                    found.map(|(found, length)| (found.octets(), length)),
+                    end,
+                    address,
+                )
             }
         }
 
@@ -292,7 +297,12 @@ macro_rules! texts {
             let found = parse_v6(&unsafe { read(text) });
             // SAFETY: the caller passes room for where the text ends, and for an address.
             unsafe {
-                give(text, found.map(|(found, length)| (found.octets(), length)), end, address)
+                write_result(
+                    text,
+                    found.map(|(found, length)| (found.octets(), length)),
+                    end,
+                    address,
+                )
             }
         }
 
@@ -320,7 +330,7 @@ macro_rules! texts {
 }
 
 /// Passes an address to a client, with the end of its text. If the text is no address, that is its beginning.
-unsafe fn give<U, const N: usize>(
+unsafe fn write_result<U, const N: usize>(
     text: *const U,
     found: Option<([u8; N], usize)>,
     end: *mut *const U,
@@ -383,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_come_back() {
+    fn written_addresses_are_parsed_again() {
         let address: Ipv6Addr = "2001:db8::7".parse().unwrap();
         let text = text_v6(address, 9, 443_u16.to_be());
         assert_eq!(text, "[2001:db8::7%9]:443");

@@ -30,7 +30,7 @@ const STATUS_SOME_NOT_MAPPED: NTSTATUS = 0x107;
 /// # Safety
 ///
 /// The target is the client's, with a buffer of its maximum length unless one is allocated.
-pub(super) unsafe fn give_units(
+pub(super) unsafe fn write_string(
     target: PUNICODE_STRING,
     units: &[WCHAR],
     allocates: BOOLEAN,
@@ -74,7 +74,7 @@ unsafe extern "C" fn RtlAnsiStringToUnicodeString(
     let text = String::from_utf8_lossy(unsafe { counted_bytes(&*source) });
     let units: Vec<WCHAR> = text.encode_utf16().collect();
     // SAFETY: the caller passes a string of its own.
-    unsafe { give_units(target, &units, allocates, true) }
+    unsafe { write_string(target, &units, allocates, true) }
 }
 
 #[wsk_host_macros::export]
@@ -157,7 +157,7 @@ unsafe extern "C" fn RtlUnicodeToUTF8N(
         text.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
     }
     // SAFETY: the caller passes a target of this size, or null, and room for a number, or null.
-    unsafe { give(text.as_bytes(), 1, target, room, actual, is_mapped) }
+    unsafe { write_units(text.as_bytes(), 1, target, room, actual, is_mapped) }
 }
 
 #[wsk_host_macros::export]
@@ -177,11 +177,11 @@ unsafe extern "C" fn RtlUTF8ToUnicodeN(
     let is_mapped = std::str::from_utf8(bytes).is_ok();
     let units: Vec<WCHAR> = text.encode_utf16().collect();
     // SAFETY: the caller passes a target of this size, or null, and room for a number, or null.
-    unsafe { give(&units, 2, target, room, actual, is_mapped) }
+    unsafe { write_units(&units, 2, target, room, actual, is_mapped) }
 }
 
 /// Passes units to a client, or only their size if the target is null.
-unsafe fn give<U: Copy>(
+unsafe fn write_units<U: Copy>(
     units: &[U],
     unit: usize,
     target: *mut U,
@@ -228,7 +228,7 @@ unsafe extern "C" fn RtlInt64ToUnicodeString(
     let Some(digits) = digits(value, base) else { return STATUS_INVALID_PARAMETER };
     let units: Vec<WCHAR> = digits.encode_utf16().collect();
     // SAFETY: the caller passes a string of its own.
-    unsafe { give_units(target, &units, FALSE, false) }
+    unsafe { write_string(target, &units, FALSE, false) }
 }
 
 #[wsk_host_macros::export]
@@ -289,7 +289,7 @@ unsafe extern "C" fn RtlUpcaseUnicodeString(
     let units: Vec<WCHAR> =
         unsafe { counted_units(&*source) }.iter().copied().map(upcase).collect();
     // SAFETY: the caller passes a string of its own.
-    unsafe { give_units(target, &units, allocates, false) }
+    unsafe { write_string(target, &units, allocates, false) }
 }
 
 #[cfg(test)]

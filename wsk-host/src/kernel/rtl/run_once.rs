@@ -51,7 +51,7 @@ unsafe extern "C" fn RtlRunOnceInitialize(once: *mut RunOnce) {
 }
 
 /// Writes the context of a completed initialization.
-unsafe fn give(context: *mut PVOID, word: usize) {
+unsafe fn write_context(context: *mut PVOID, word: usize) {
     if !context.is_null() {
         // SAFETY: the caller passes room for a context, or null.
         unsafe { context.write(std::ptr::with_exposed_provenance_mut(word & !STATE)) };
@@ -76,7 +76,7 @@ unsafe extern "C" fn RtlRunOnceBeginInitialize(
         match (*word & STATE, flags) {
             (DONE, _) => {
                 // SAFETY: the caller passes room for a context, or null.
-                unsafe { give(context, *word) };
+                unsafe { write_context(context, *word) };
                 return STATUS_SUCCESS;
             }
             (_, CHECK_ONLY) => return STATUS_UNSUCCESSFUL,

@@ -128,7 +128,7 @@ mod tests {
     const DAY: i64 = MILLISECONDS_PER_DAY * TICKS_PER_MILLISECOND;
 
     #[test]
-    fn known_times() {
+    fn known_times_have_their_documented_fields() {
         let fields = to_fields(0);
         assert_eq!((fields.year, fields.month, fields.day, fields.weekday), (1601, 1, 1, 1));
         // 2000-02-29 12:34:56.789, a Tuesday.
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_day_comes_back() {
+    fn every_day_survives_its_conversion() {
         for day in (0..400_000).step_by(17) {
             assert_eq!(to_time(to_fields(day * DAY)), Some(day * DAY), "day {day}");
         }

@@ -33,7 +33,7 @@ pub(crate) struct MemoryUsage {
     /// The IRPs of requests that may lack in the indexes.
     recent: Vec<usize>,
     /// The IRPs that their completion routines have freed, by the address of the memory.
-    freed: BTreeMap<usize, Completed>,
+    freed: BTreeMap<usize, CompletedRequest>,
     /// The MDLs whose pages are locked, by their address.
     locked: BTreeMap<usize, Origin>,
     objects: FxHashMap<Owner, Vec<PinKey>>,
@@ -50,7 +50,7 @@ const LEAST_RECENT: usize = 256;
 enum IrpUse {
     InFlight(PinnedRequest),
     /// It has completed, and was neither initialized nor freed since.
-    Completed(Completed),
+    CompletedRequest(CompletedRequest),
 }
 
 struct PinnedRequest {
@@ -88,12 +88,12 @@ impl PinnedRequest {
 }
 
 /// A request that has completed.
-struct Completed {
+struct CompletedRequest {
     returned: Option<NTSTATUS>,
     origin: Origin,
 }
 
-impl Completed {
+impl CompletedRequest {
     /// The call and the status that it returns, for a report.
     fn describe(&self) -> String {
         let call = self.origin.call();
@@ -122,7 +122,7 @@ impl MemoryUsage {
                 Some(&request.origin),
                 "two requests cannot complete one IRP",
             ),
-            Some(IrpUse::Completed(_)) if is_own => {
+            Some(IrpUse::CompletedRequest(_)) if is_own => {
                 let found = "the IRP has completed a request, and neither IoReuseIrp nor IoInitializeIrp was called since";
                 rule_violation(Rule::IRP_PER_REQUEST, call, found, None);
             }
@@ -164,14 +164,14 @@ impl MemoryUsage {
     fn request(&mut self, irp: PIRP) -> Option<&mut PinnedRequest> {
         match self.irps.get_mut(&irp.addr())? {
             IrpUse::InFlight(request) => Some(request),
-            IrpUse::Completed(_) => None,
+            IrpUse::CompletedRequest(_) => None,
         }
     }
 
-    fn completed(&self, irp: usize) -> Option<&Completed> {
+    fn completed(&self, irp: usize) -> Option<&CompletedRequest> {
         match self.irps.get(&irp)? {
             IrpUse::InFlight(_) => None,
-            IrpUse::Completed(completed) => Some(completed),
+            IrpUse::CompletedRequest(completed) => Some(completed),
         }
     }
 
@@ -213,7 +213,7 @@ impl MemoryUsage {
         self.in_flight -= 1;
         if request.is_own {
             let (returned, origin) = (request.returned, request.origin.clone());
-            *state = IrpUse::Completed(Completed { returned, origin });
+            *state = IrpUse::CompletedRequest(CompletedRequest { returned, origin });
         } else {
             self.irps.remove(&irp.addr());
         }
@@ -266,14 +266,14 @@ impl MemoryUsage {
     }
 
     /// Removes the completed IRPs in memory that is freed.
-    fn take_completed(&mut self, freed: &Range<usize>) -> Vec<(usize, Completed)> {
+    fn take_completed(&mut self, freed: &Range<usize>) -> Vec<(usize, CompletedRequest)> {
         self.index();
         let mut taken = Vec::new();
         let mut start = freed.start;
         while let Some(irp) = self.addresses.range(start..freed.end).next().copied() {
             start = irp + 1;
             match self.irps.remove(&irp) {
-                Some(IrpUse::Completed(completed)) => taken.push((irp, completed)),
+                Some(IrpUse::CompletedRequest(completed)) => taken.push((irp, completed)),
                 Some(in_flight) => {
                     self.irps.insert(irp, in_flight);
                     continue;
@@ -315,7 +315,7 @@ impl MemoryUsage {
         };
         let requests = self.irps.values().filter_map(|state| match state {
             IrpUse::InFlight(request) => Some(request),
-            IrpUse::Completed(_) => None,
+            IrpUse::CompletedRequest(_) => None,
         });
         let mut all: Vec<RequestInFlight> = requests.map(describe).collect();
         all.sort_by_key(|request| request.number);

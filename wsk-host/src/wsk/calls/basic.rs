@@ -25,7 +25,7 @@ use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::action::ClosedSocket;
 use crate::wsk::address;
 use crate::wsk::category::Category;
-use crate::wsk::object::{InCall, begin, begin_anywhere, origin};
+use crate::wsk::object::{InCall, begin, begin_in_any_routine, origin};
 use crate::wsk::requests::SUCCESS;
 use crate::wsk::stack::Stack;
 
@@ -51,7 +51,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
         require_no_completion_routine("WskControlSocket");
     }
     // SAFETY: the caller passes a socket of this provider.
-    let object = unsafe { begin_anywhere(socket, C, "WskControlSocket") };
+    let object = unsafe { begin_in_any_routine(socket, C, "WskControlSocket") };
     if object.kernel().wsk_config().refuse_control {
         return STATUS_NOT_IMPLEMENTED;
     }

@@ -16,7 +16,7 @@ use wsk_sys::{
 };
 
 use super::basic::{end_retained, get_address, refuse};
-use super::returned::Returned;
+use super::returned::ReturnedStatus;
 use super::{require_no_flags, take_over_for, with_stack};
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::address;
@@ -71,9 +71,9 @@ fn connect_to(
     let is_bound = stack.sockets.get(&object.id).is_none_or(|socket| socket.is_bound());
     let actions = stack.connect(object.id, irp, remote, kind);
     let returned = if is_bound {
-        Returned::decide(kernel, irp, &actions)
+        ReturnedStatus::decide(kernel, irp, &actions)
     } else {
-        Returned::prefer_final(kernel, irp, &actions)
+        ReturnedStatus::prefer_final(kernel, irp, &actions)
     };
     drop(stack);
     returned.execute(kernel, actions)

@@ -36,7 +36,7 @@ use crate::wsk::category::{BASIC, CONNECTION, DATAGRAM, LISTEN, STREAM};
 use crate::wsk::client::is_wsk;
 use crate::wsk::descriptors::SocketDescriptor;
 use crate::wsk::execute::execute;
-use crate::wsk::options::{OptionPhase, Specification};
+use crate::wsk::options::{OptionPhase, OptionSpecification};
 use crate::wsk::requests::RequestKind;
 use crate::wsk::socket::SocketPhase;
 use crate::wsk::stack::Stack;
@@ -51,8 +51,8 @@ pub(super) fn set_option(control: &ControlCall<'_>) -> NTSTATUS {
     let kernel = object.kernel();
     let windows = kernel.config().windows;
     let refuses =
-        |option: &&Specification| option.is_nodelay() && kernel.wsk_config().refuse_nodelay;
-    let option = Specification::find(control.level, control.code, control.category, windows);
+        |option: &&OptionSpecification| option.is_nodelay() && kernel.wsk_config().refuse_nodelay;
+    let option = OptionSpecification::find(control.level, control.code, control.category, windows);
     let option = option.filter(|option| !refuses(option));
     control.complete(|stack| {
         let socket = stack.sockets.get_mut(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
@@ -88,8 +88,8 @@ pub(super) fn get_option(control: &ControlCall<'_>) -> NTSTATUS {
     let kernel = object.kernel();
     let windows = kernel.config().windows;
     let refuses =
-        |option: &&Specification| option.is_nodelay() && kernel.wsk_config().refuse_nodelay;
-    let option = Specification::find(control.level, control.code, control.category, windows);
+        |option: &&OptionSpecification| option.is_nodelay() && kernel.wsk_config().refuse_nodelay;
+    let option = OptionSpecification::find(control.level, control.code, control.category, windows);
     let option = option.filter(|option| !refuses(option));
     control.complete(|stack| {
         let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;

@@ -33,7 +33,7 @@ use crate::kernel::io::irp::require_usable;
 use crate::kernel::residency::require_frames;
 use crate::kernel::trace::TraceEvent;
 use crate::verifier::{Rule, fatal_violation, rule_violation};
-use returned::Returned;
+use returned::ReturnedStatus;
 
 /// Takes an IRP over, as a driver does that is called with one.
 ///
@@ -104,7 +104,7 @@ unsafe fn take_over_for(
 fn with_stack(kernel: &Kernel, irp: PIRP, decide: impl FnOnce(&mut Stack) -> Actions) -> NTSTATUS {
     let mut stack = kernel.stack();
     let actions = decide(&mut stack);
-    let returned = Returned::decide(kernel, irp, &actions);
+    let returned = ReturnedStatus::decide(kernel, irp, &actions);
     drop(stack);
     returned.execute(kernel, actions)
 }

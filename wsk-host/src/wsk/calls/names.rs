@@ -21,7 +21,7 @@ use wsk_sys::{
     UNICODE_STRING, USHORT,
 };
 
-use super::returned::{self, Returned};
+use super::returned::{self, ReturnedStatus};
 use super::{take_over, with_stack};
 use crate::kernel::Kernel;
 use crate::kernel::config::Windows;
@@ -45,10 +45,10 @@ use crate::wsk::requests::RequestKind;
 ///
 /// The provider owns the IRP, and the address is valid, until the IRP is completed.
 #[derive(Clone, Copy)]
-struct Later<T>(PIRP, T);
+struct BackgroundIrp<T>(PIRP, T);
 
 // SAFETY: the IRP and the address are the provider's (Invariants), which may use them in any thread.
-unsafe impl<T> Send for Later<T> {}
+unsafe impl<T> Send for BackgroundIrp<T> {}
 
 /// The client of a captured provider, at the level that name functions are for ([INV-66](crate::rules#inv-66)).
 unsafe fn client(client: PWSK_CLIENT, function: &'static str) -> Arc<Client> {
@@ -80,7 +80,7 @@ unsafe fn read(
     function: &str,
 ) -> Option<String> {
     // SAFETY: the pointer is null, or to a valid string (this function's contract).
-    unsafe { need(kernel, irp, string) };
+    unsafe { pin_string(kernel, irp, string) };
     // SAFETY: the pointer is null or valid, by this function's contract.
     let string = unsafe { string.as_ref() }?;
     let length = usize::from(string.Length) / 2;
@@ -102,7 +102,7 @@ unsafe fn read(
 /// # Safety
 ///
 /// The pointer is null, or to a valid string.
-unsafe fn need(kernel: &Kernel, irp: PIRP, string: PUNICODE_STRING) {
+unsafe fn pin_string(kernel: &Kernel, irp: PIRP, string: PUNICODE_STRING) {
     let mut usage = kernel.usage();
     // SAFETY: the pointer is null or valid, by this function's contract.
     if let Some(UNICODE_STRING { Buffer, MaximumLength, .. }) = unsafe { string.as_ref() } {
@@ -127,7 +127,7 @@ fn may_act_for(process: PEPROCESS, thread: PETHREAD) -> bool {
 }
 
 /// The parameters of a look-up.
-struct Query {
+struct NameQuery {
     node: Option<String>,
     port: u16,
     flags: i32,
@@ -135,7 +135,7 @@ struct Query {
     types: Vec<(USHORT, ULONG)>,
 }
 
-impl Query {
+impl NameQuery {
     /// The addresses, as this process can know them, with the query's port.
     fn addresses(&self, kernel: &Kernel) -> Vec<SocketAddr> {
         let numeric = self.node.as_ref().and_then(|node| numeric(node, self.port));
@@ -269,8 +269,8 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
         Some(LookupFault::Silence) => return unsafe { wait_to_be_cancelled(&client, irp) },
         None => {}
     }
-    let query = Query { node, port, flags, family, types };
-    let later = Later(irp, result);
+    let query = NameQuery { node, port, flags, family, types };
+    let later = BackgroundIrp(irp, result);
     let giver = Arc::clone(&client);
     in_background(&client, irp, move |kernel| {
         let later = later;
@@ -279,7 +279,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_address_info(
             not_found(kernel)
         } else {
             let name = query.node.filter(|_| query.flags & (AI_CANONNAME | AI_FQDN) != 0);
-            let list = AddressEntry::make(&results, name.as_deref());
+            let list = AddressEntry::new_list(&results, name.as_deref());
             giver.list_given(list.addr(), Origin::here(FUNCTION));
             // SAFETY: the caller's memory has room for a pointer until the IRP is completed.
             unsafe { later.1.write(list) };
@@ -335,8 +335,8 @@ fn in_background(
         }
         Network::Real => {
             // No action completes it in this call.
-            let pending = Returned::decide(&client.kernel, irp, &Actions::new());
-            let (later, of) = (Later(irp, ()), Arc::clone(client));
+            let pending = ReturnedStatus::decide(&client.kernel, irp, &Actions::new());
+            let (later, of) = (BackgroundIrp(irp, ()), Arc::clone(client));
             let thread = std::thread::Builder::new().name("name resolution".to_owned());
             let spawned = thread.spawn(move || {
                 let later = later;
@@ -365,7 +365,7 @@ struct AddressEntry {
 
 impl AddressEntry {
     /// A list, which `free` ends.
-    fn make(results: &[(SocketAddr, USHORT, ULONG)], name: Option<&str>) -> PADDRINFOEXW {
+    fn new_list(results: &[(SocketAddr, USHORT, ULONG)], name: Option<&str>) -> PADDRINFOEXW {
         let mut next: PADDRINFOEXW = ptr::null_mut();
         for (index, &(address, socket_type, protocol)) in results.iter().enumerate().rev() {
             // The first one has the name.
@@ -483,7 +483,7 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     client.request_begun();
     for string in [node, service_name] {
         // SAFETY: the caller passes strings, or null.
-        unsafe { need(&kernel, irp, string) };
+        unsafe { pin_string(&kernel, irp, string) };
     }
     // SAFETY: the caller passes strings, or null.
     let lacks_buffer = |string: PUNICODE_STRING| match unsafe { string.as_ref() } {
@@ -511,10 +511,10 @@ pub(in crate::wsk) unsafe extern "C" fn get_name_info(
     let Some(address) = address else {
         return complete(&client, irp, STATUS_INVALID_PARAMETER);
     };
-    let later = Later(irp, (NameBuffer(node), NameBuffer(service_name)));
+    let later = BackgroundIrp(irp, (NameBuffer(node), NameBuffer(service_name)));
     in_background(&client, irp, move |kernel| {
         let later = later;
-        let Later(_, (node, service_name)) = later;
+        let BackgroundIrp(_, (node, service_name)) = later;
         // A name that the client does not request is not looked up.
         let name =
             if node.0.is_null() { Some(String::new()) } else { name_of(kernel, address, flags) };

@@ -23,7 +23,7 @@ use wsk_sys::{
     WSK_TRANSPORT_LIST_QUERY,
 };
 
-use super::returned::{Returned, complete};
+use super::returned::{ReturnedStatus, complete};
 use super::{require_no_flags, take_over, with_stack};
 use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
@@ -155,7 +155,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket(
     // SAFETY: the IRP is the provider's, and the socket keeps its host.
     unsafe { crate::wsk::execute::remember(&kernel, id, irp) };
     let actions = stack.deliver_socket(id, irp);
-    let returned = Returned::decide(&kernel, irp, &actions);
+    let returned = ReturnedStatus::decide(&kernel, irp, &actions);
     drop(stack);
     callbacks.pin(&kernel, id, origin(object).as_ref());
     returned.execute(&kernel, actions)
@@ -235,7 +235,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
             actions
         }
     };
-    let returned = Returned::decide(&kernel, irp, &actions);
+    let returned = ReturnedStatus::decide(&kernel, irp, &actions);
     drop(stack);
     returned.execute(&kernel, actions)
 }

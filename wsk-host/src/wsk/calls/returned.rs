@@ -17,14 +17,14 @@ use crate::wsk::config::CallStatus;
 use crate::wsk::execute::{execute, execute_call};
 
 /// The status that a call returns for its IRP.
-pub(super) enum Returned {
+pub(super) enum ReturnedStatus {
     /// `STATUS_PENDING`.
     Pending,
     /// The final status of the request with this number. Its completion must not be deferred.
     Final { irp: PIRP, number: u64, status: NTSTATUS },
 }
 
-impl Returned {
+impl ReturnedStatus {
     /// Decides what the call returns, and marks the IRP pending if that is `STATUS_PENDING`. The final status can be returned
     /// if one of the actions completes the IRP.
     ///
@@ -72,7 +72,7 @@ impl Returned {
 /// Completes an IRP that the call has taken over, and returns the result of the call.
 pub(super) fn complete(kernel: &Kernel, irp: PIRP, completion: IrpCompletion) -> NTSTATUS {
     let actions = vec![Action::Complete(completion)];
-    Returned::decide(kernel, irp, &actions).execute(kernel, actions)
+    ReturnedStatus::decide(kernel, irp, &actions).execute(kernel, actions)
 }
 
 /// The final status of an IRP, if an action completes it.

@@ -16,7 +16,7 @@ use crate::kernel::schedule::Ticks;
 use crate::wsk::options::Setting;
 
 #[derive(Default)]
-pub(in crate::wsk) struct Null {
+pub(in crate::wsk) struct NullNetwork {
     endpoints: FxHashMap<u64, Endpoint>,
     last_port: u16,
 }
@@ -29,7 +29,7 @@ struct Endpoint {
     has_ended: bool,
 }
 
-impl Null {
+impl NullNetwork {
     /// An endpoint that is connected.
     fn connection(&mut self, id: u64) -> Result<&mut Endpoint, NTSTATUS> {
         let endpoint = self.endpoints.get_mut(&id).filter(|endpoint| endpoint.remote.is_some());
@@ -37,7 +37,7 @@ impl Null {
     }
 }
 
-impl NetworkBackend for Null {
+impl NetworkBackend for NullNetwork {
     fn set_time(&mut self, _now: Ticks) {}
 
     fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {

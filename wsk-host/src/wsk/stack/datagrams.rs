@@ -158,7 +158,7 @@ impl Socket {
 
     pub(super) fn receive_datagrams(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
-            let races = services.sometimes(8);
+            let races = services.by_seed(8);
             if self.state != SocketPhase::Bound || self.is_indicating {
                 return;
             }
@@ -177,7 +177,7 @@ impl Socket {
                 return;
             };
             // WSK may say by the status or by a flag that a datagram was cut off.
-            let by_status = services.sometimes(2);
+            let by_status = services.by_seed(2);
             if !self.deliver_datagram(datagram, by_status, actions) {
                 return;
             }
@@ -234,7 +234,7 @@ impl Socket {
                 break;
             }
             datagrams.push(datagram);
-            if services.sometimes(2) {
+            if services.by_seed(2) {
                 break;
             }
         }

@@ -23,11 +23,16 @@ use crate::wsk::socket::{Socket, SocketPhase};
 
 impl Stack {
     /// A callback has returned.
-    pub(in crate::wsk) fn called(&mut self, id: u64, event: ULONG, actions: &mut Actions) {
+    pub(in crate::wsk) fn callback_returned(
+        &mut self,
+        id: u64,
+        event: ULONG,
+        actions: &mut Actions,
+    ) {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return;
         };
-        socket.called(event, actions);
+        socket.callback_returned(event, actions);
         self.finish_close(id, actions);
         self.services.recheck_others(actions);
     }
@@ -138,7 +143,7 @@ impl Socket {
     }
 
     /// Records that a callback has returned, and completes the requests that wait for it.
-    fn called(&mut self, event: ULONG, actions: &mut Actions) {
+    fn callback_returned(&mut self, event: ULONG, actions: &mut Actions) {
         if let Some(running) = self.events.running.get_mut(&event) {
             *running -= 1;
         }

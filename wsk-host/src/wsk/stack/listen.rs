@@ -200,7 +200,7 @@ impl Socket {
     /// ([INV-54](crate::rules#inv-54)).
     fn deliver_connections(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
-            let races = services.sometimes(8);
+            let races = services.by_seed(8);
             let is_ready = |arrival: &Arrival| arrival.stage == ArrivalStage::Established;
             let Some(place) = self.arrivals.iter().position(is_ready) else {
                 return;

@@ -92,7 +92,7 @@ impl Services {
     }
 
     /// True by chance, if the seed decides.
-    fn sometimes(&mut self, one_in: usize) -> bool {
+    fn by_seed(&mut self, one_in: usize) -> bool {
         self.timing.is_mixed() && self.random.below(one_in) == 0
     }
 
@@ -422,7 +422,7 @@ impl Stack {
         let delay = usize::try_from(ticks(services.config.delay)).ok()?;
         if services.config.network != config::Network::Simulated
             || delay == 0
-            || !services.sometimes(4)
+            || !services.by_seed(4)
         {
             return None;
         }

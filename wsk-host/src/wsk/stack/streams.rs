@@ -266,7 +266,7 @@ impl Socket {
                 && !self.streams.is_paused
                 && self.closing.is_none();
             // Requests go first, but for a race that cannot be excluded (INV-54).
-            let may_indicate = indicates && !has_begun && (!may_race || services.sometimes(8));
+            let may_indicate = indicates && !has_begun && (!may_race || services.by_seed(8));
             let goes_on = (may_indicate && self.indicate(services, actions))
                 || (has_request && self.receive_first(services, actions));
             if !goes_on {
@@ -322,7 +322,7 @@ impl Socket {
         if receiver.readable().is_pending() {
             flags |= WSK_FLAG_ENTIRE_MESSAGE;
         }
-        if services.sometimes(4) {
+        if services.by_seed(4) {
             flags |= WSK_FLAG_RELEASE_ASAP;
         }
         self.is_indicating = true;
@@ -364,7 +364,7 @@ impl ReceiveDirection<'_> {
     /// Receives as much as has arrived, or by chance less.
     fn pull(&mut self, room: &mut [MaybeUninit<u8>]) -> ReceivePoll {
         let may_be_partial = self.services.config.partial_receives && room.len() > 1;
-        let is_partial = may_be_partial && self.services.sometimes(4);
+        let is_partial = may_be_partial && self.services.by_seed(4);
         let room = if is_partial {
             let count = 1 + self.services.random.below(room.len());
             &mut room[..count]
@@ -425,7 +425,7 @@ impl ReceiveDirection<'_> {
             if is_partial
                 && !all
                 && self.services.config.partial_receives
-                && self.services.sometimes(2)
+                && self.services.by_seed(2)
             {
                 return Poll::Ready(Ok(*received));
             }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_made() {
+    fn tables_have_the_implemented_callbacks() {
         assert!(<Sink as DatagramTable>::TABLE.WskReceiveFromEvent.is_some());
         assert!(MadeByMacro::TABLE.WskReceiveFromEvent.is_some());
         assert!(<Sink as ListenTable>::TABLE.WskInspectEvent.is_some());

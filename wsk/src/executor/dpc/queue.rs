@@ -52,7 +52,7 @@ pub(super) struct DpcQueue(Arc<DpcScheduler>);
 
 /// The end of a turn.
 #[derive(PartialEq, Eq)]
-enum Turn {
+enum TurnEnd {
     /// Another one follows, or a wake queues the DPC.
     Ended,
     /// It was the last one.
@@ -135,7 +135,7 @@ impl DpcScheduler {
     }
 
     /// Polls tasks within the budget, or drops them if the executor ends.
-    fn turn(&self) -> Turn {
+    fn turn(&self) -> TurnEnd {
         for _ in 0..BUDGET {
             let mut state = self.state.lock();
             if state.stopping {
@@ -150,21 +150,21 @@ impl DpcScheduler {
                 } else {
                     // SAFETY: the event is initialized (Invariants).
                     unsafe { self.end.set() };
-                    return Turn::Last;
+                    return TurnEnd::Last;
                 }
                 continue;
             }
             let Some(task) = state.tasks.pop() else {
                 // INVARIANT: the turn has ended, and the next wake queues the DPC.
                 state.is_idle = true;
-                return Turn::Ended;
+                return TurnEnd::Ended;
             };
             drop(state);
             task.run();
         }
         // SAFETY: the DPC is initialized (Invariants), is running, and so is not queued; its last turn follows.
         unsafe { self.dpc.queue() };
-        Turn::Ended
+        TurnEnd::Ended
     }
 }
 
@@ -211,7 +211,7 @@ unsafe extern "C" fn run(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second
         ManuallyDrop::new(unsafe { Arc::from_raw(context.cast_const().cast::<DpcScheduler>()) });
     // When this turn has made the queue idle, the last turn may end on another processor before this one returns.
     let scheduler = Arc::clone(&own);
-    if scheduler.turn() == Turn::Last {
+    if scheduler.turn() == TurnEnd::Last {
         let rundown = scheduler.rundown;
         drop((ManuallyDrop::into_inner(own), scheduler));
         // The last step: the driver may be unloaded when this routine has returned, for which `unload` flushes the DPCs.

@@ -19,7 +19,7 @@ use loom::sync::atomic::AtomicUsize;
 #[cfg(not(loom))]
 use core::sync::atomic::AtomicUsize;
 
-use super::{HANDLE, Links, REFERENCE, SCHEDULED, Schedule, Task, TaskHeader};
+use super::{HANDLE, REFERENCE, SCHEDULED, Schedule, Task, TaskHeader, TaskLinks};
 use crate::kernel::SpinLock;
 use crate::pool::{Arc, PoolBox};
 use crate::status::Result;
@@ -103,7 +103,7 @@ impl Task {
                 }
             },
             joiner: SpinLock::new(None),
-            links: UnsafeCell::new(Links { next_queued: None, previous: None, next: None }),
+            links: UnsafeCell::new(TaskLinks { next_queued: None, previous: None, next: None }),
         };
         // SAFETY: the allocation has the size of a `TaskMemory<F, S>`.
         let place_of_header = unsafe { &raw mut (*place).header };

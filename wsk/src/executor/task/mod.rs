@@ -84,11 +84,11 @@ pub(crate) struct TaskHeader {
     functions: &'static TaskVTable,
     /// The waker of the handle.
     joiner: SpinLock<Option<Waker>>,
-    pub(super) links: UnsafeCell<Links>,
+    pub(super) links: UnsafeCell<TaskLinks>,
 }
 
 /// The links of a task in the scheduler's lists.
-pub(super) struct Links {
+pub(super) struct TaskLinks {
     pub(super) next_queued: Option<Task>,
     pub(super) previous: Option<Task>,
     pub(super) next: Option<Task>,

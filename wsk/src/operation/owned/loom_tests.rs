@@ -9,7 +9,7 @@ use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
 
 use super::super::state::loom_tests::Request;
-use super::super::state::{Leave, RequestKind};
+use super::super::state::{LeaveOutcome, RequestKind};
 use super::*;
 
 /// An operation, with a payload that is written by each of its users: loom fails if two can use it at once, or if it can be
@@ -256,7 +256,7 @@ fn an_operation_that_is_left_is_put_home_once() {
             node.use_payload();
             cache.put(node);
         });
-        if node.request.0.abandon() == Leave::Completed {
+        if node.request.0.abandon() == LeaveOutcome::Completed {
             node.use_payload();
             cache.put(node);
         }

@@ -7,7 +7,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::budget::Budget;
 use super::super::state::loom_tests::Request;
-use super::super::state::{Leave, RequestKind};
+use super::super::state::{LeaveOutcome, RequestKind};
 use super::*;
 use crate::sync::model::{block_on, thread, with_few_preemptions, with_preemptions};
 
@@ -38,7 +38,7 @@ impl Shareable for Owned {
 impl Drop for Owned {
     fn drop(&mut self) {
         if !self.is_left {
-            let (Leave::Completed | Leave::Left) = self.request.0.abandon();
+            let (LeaveOutcome::Completed | LeaveOutcome::Left) = self.request.0.abandon();
         }
     }
 }

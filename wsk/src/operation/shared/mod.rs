@@ -36,7 +36,7 @@ impl Shareable for InFlight {
 }
 
 /// A request that several futures share, again and again.
-pub(crate) struct SharedRequest<R: Shareable = InFlight>(SharedWaker<WaitQueue<Waiting<R>>>);
+pub(crate) struct SharedRequest<R: Shareable = InFlight>(SharedWaker<WaitQueue<SharedWait<R>>>);
 
 pub(crate) struct SharedState<R> {
     phase: Phase<R>,
@@ -54,13 +54,13 @@ enum Phase<R> {
 }
 
 /// A future that waits.
-pub(crate) struct Waiting<R> {
+pub(crate) struct SharedWait<R> {
     /// The number of wakes when it was queued: the next one is for it.
     wakes: usize,
     request: PhantomData<R>,
 }
 
-impl<R: Shareable> Wait for Waiting<R> {
+impl<R: Shareable> Wait for SharedWait<R> {
     type State = SharedState<R>;
 
     fn serve(state: &mut SharedState<R>, waiting: &mut WaitList<Self>) -> Option<Waker> {
@@ -72,7 +72,7 @@ impl<R: Shareable> Wait for Waiting<R> {
     fn give_up(&mut self, _: &mut SharedState<R>) {}
 }
 
-impl<R: Shareable> WakeAll for WaitQueue<Waiting<R>> {
+impl<R: Shareable> WakeAll for WaitQueue<SharedWait<R>> {
     fn wake_all(&self) {
         self.change(|state| state.wakes = state.wakes.wrapping_add(1));
     }
@@ -81,7 +81,7 @@ impl<R: Shareable> WakeAll for WaitQueue<Waiting<R>> {
 impl<R: Shareable> SharedState<R> {
     /// The request if it has completed, or none if the caller is to start one. Pending if another future starts one, or if
     /// it is in flight.
-    fn take(&mut self, waiting: &mut Waiting<R>) -> Poll<Option<R>> {
+    fn take(&mut self, waiting: &mut SharedWait<R>) -> Poll<Option<R>> {
         match &self.phase {
             Phase::Idle => {
                 self.phase = Phase::Starting;
@@ -121,14 +121,14 @@ impl<R: Shareable> SharedRequest<R> {
         start: impl Fn() -> Result<R>,
     ) -> Result<R::Output> {
         let queue = self.0.value();
-        let waiting = Waiting { wakes: 0, request: PhantomData };
+        let waiting = SharedWait { wakes: 0, request: PhantomData };
         let mut waiter = pin!(Waiter::new(queue, waiting));
         poll_fn(|context| self.poll(waiter.as_mut(), context, &start)).await
     }
 
     fn poll(
         &self,
-        mut waiter: Pin<&mut Waiter<'_, Waiting<R>>>,
+        mut waiter: Pin<&mut Waiter<'_, SharedWait<R>>>,
         context: &Context<'_>,
         start: &impl Fn() -> Result<R>,
     ) -> Poll<Result<R::Output>> {

@@ -145,8 +145,8 @@ fn a_request_has_exactly_one_owner_after_it_was_left() {
         let ready = state.poll(&waker).is_ready();
         let left = state.abandon();
         let owned = completion.join().unwrap();
-        assert_eq!(owned, left == Leave::Completed);
-        assert!(!ready || left == Leave::Completed);
+        assert_eq!(owned, left == LeaveOutcome::Completed);
+        assert!(!ready || left == LeaveOutcome::Completed);
         drop(waker);
         assert_eq!(StdArc::strong_count(&counter), 1, "a waker was lost or freed twice");
     });
@@ -182,7 +182,7 @@ fn a_request_can_be_left_after_its_waker_was_taken_back() {
         let _ = state.poll(&waker);
         state.forget_waker();
         let left = state.abandon();
-        assert_eq!(completion.join().unwrap(), left == Leave::Completed);
+        assert_eq!(completion.join().unwrap(), left == LeaveOutcome::Completed);
         drop(waker);
         assert_eq!(StdArc::strong_count(&counter), 1, "a waker was lost or freed twice");
     });

@@ -143,7 +143,7 @@ pub(crate) enum Handover {
 /// The result of an owner's attempt to leave its request.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Leave {
+pub(crate) enum LeaveOutcome {
     /// The request had completed: it stays the owner's.
     Completed,
     /// The request is no longer the owner's.
@@ -291,10 +291,10 @@ impl OperationState {
     }
 
     /// Owner: leaves the request to its completion routine.
-    pub(crate) fn abandon(&self) -> Leave {
+    pub(crate) fn abandon(&self) -> LeaveOutcome {
         match self.leave(ABANDONED, 0) {
-            Some(_) => Leave::Left,
-            None => Leave::Completed,
+            Some(_) => LeaveOutcome::Left,
+            None => LeaveOutcome::Completed,
         }
     }
 

@@ -58,12 +58,12 @@ fn only_the_last_waker_is_woken_and_none_is_kept() {
 }
 
 #[test]
-fn an_abandoned_request_is_the_completions() {
+fn the_completion_disposes_of_an_abandoned_request() {
     let (counter, waker) = counter();
     let state = OperationState::new();
     state.start(RequestKind::Other);
     assert!(state.poll(&waker).is_pending());
-    assert_eq!(state.abandon(), Leave::Left);
+    assert_eq!(state.abandon(), LeaveOutcome::Left);
     assert!(matches!(state.complete(), Handover::Abandoned));
     drop(waker);
     assert_eq!((counter.0.load(Ordering::Relaxed), Arc::strong_count(&counter)), (0, 1));
@@ -77,14 +77,14 @@ fn a_completed_request_cannot_be_left_and_can_start_again() {
         state.start(RequestKind::Other);
         assert!(state.poll(&waker).is_pending());
         complete(&state);
-        assert_eq!(state.abandon(), Leave::Completed);
+        assert_eq!(state.abandon(), LeaveOutcome::Completed);
         assert_eq!(state.orphan(), None);
         assert!(state.is_completed());
     }
 }
 
 #[test]
-fn an_orphan_is_its_sockets() {
+fn an_orphaned_request_belongs_to_its_socket() {
     let state = OperationState::new();
     state.start(RequestKind::Other);
     assert_eq!(state.orphan(), Some(true), "it had a reference");
@@ -101,7 +101,7 @@ fn a_request_that_sends_is_seen_until_it_completes() {
         state.start_borrowing(RequestKind::Sends);
         assert!(state.is_sending());
         if leaves {
-            assert_eq!(state.abandon(), Leave::Left);
+            assert_eq!(state.abandon(), LeaveOutcome::Left);
             assert!(state.is_sending());
         }
         let (handover, references) = match state.complete_unseen() {

@@ -10,7 +10,7 @@ use core::ptr;
 
 use wsk_sys::{PIRP, PWSK_BUF, SIO_WSK_SET_TCP_SILENT_MODE, WskIoctl};
 
-use super::super::control::Control;
+use super::super::control::ControlTarget;
 use super::super::state::{Connected, Silent};
 use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf};
@@ -178,7 +178,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         if !self.handle.state().has_no_sends() {
             return Err((known::STATUS_INVALID_DEVICE_STATE, self));
         }
-        let control = Control { kind: WskIoctl, code: SIO_WSK_SET_TCP_SILENT_MODE, level: 0 };
+        let control = ControlTarget { kind: WskIoctl, code: SIO_WSK_SET_TCP_SILENT_MODE, level: 0 };
         // SAFETY: the ioctl takes an IRP, and no values; the socket is connected, no request is in flight, and no
         // other owner of the socket can issue one.
         let silenced = unsafe { self.handle.control(control, &[], 0, |_| ()) }.await;

@@ -20,7 +20,7 @@ use wsk_sys::{
     PIRP, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, SIO_WSK_QUERY_RECEIVE_BACKLOG, ULONG, WskIoctl,
 };
 
-use super::control::Control;
+use super::control::ControlTarget;
 use super::state::Connected;
 use super::{Handle, Socket};
 use crate::address::Storage;
@@ -57,7 +57,7 @@ impl<C: Connects> Handle<C> {
 
     /// Queries a number of bytes.
     async fn query_size(&self, code: ULONG) -> Result<usize> {
-        let control = Control { kind: WskIoctl, code, level: 0 };
+        let control = ControlTarget { kind: WskIoctl, code, level: 0 };
         let read = |value: &[u8]| value.try_into().ok().map(usize::from_ne_bytes);
         // SAFETY: the ioctl takes an IRP, has no input, and gives a number; the socket is connected (INV-35).
         let query = unsafe { self.control(control, &[], size_of::<usize>(), read) };

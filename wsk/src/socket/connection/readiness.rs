@@ -12,7 +12,7 @@ use wsk_sys::PIRP;
 
 use super::super::Handle;
 use super::super::kept::now;
-use super::receive_in_turn::InTurn;
+use super::receive_in_turn::TurnResult;
 use super::send;
 use crate::buffer::{BufResult, Buffer, MdlChain, Slice, sealed::Sealed as _};
 use crate::category::Connects;
@@ -39,8 +39,8 @@ impl<C: Connects> Handle<C> {
         now(async {
             loop {
                 match self.receive_kept(to, &Never).await? {
-                    InTurn::Received(count) => return Ok(count),
-                    InTurn::Issue(turn) => {
+                    TurnResult::Received(count) => return Ok(count),
+                    TurnResult::Issue(turn) => {
                         self.keep_issued(self.issue_receive(size)?).await?;
                         drop(turn);
                     }

@@ -21,7 +21,7 @@ use crate::status::{Result, known};
 use crate::time::{Deadline, Timeout};
 
 /// The result of a receive's turn.
-pub(crate) enum InTurn<'a> {
+pub(crate) enum TurnResult<'a> {
     /// This many bytes of a kept receive; zero if the peer has finished sending.
     Received(usize),
     /// No kept receive is left, so the receive can be issued. It has the turn until then.
@@ -39,7 +39,7 @@ impl<C: Connects> Handle<C> {
         &self,
         to: &mut [u8],
         deadline: &impl Timeout,
-    ) -> Result<InTurn<'_>> {
+    ) -> Result<TurnResult<'_>> {
         let mut turn = self.turn(deadline).await?;
         while let Some((mut idle, result)) = self.first_kept(&mut turn, deadline).await? {
             let payload = idle.payload();
@@ -52,12 +52,12 @@ impl<C: Connects> Handle<C> {
                 } else {
                     self.put_kept(idle);
                 }
-                return Ok(InTurn::Received(copied));
+                return Ok(TurnResult::Received(copied));
             }
             match result {
                 Ok(_) => {
                     turn.put_back(idle, Ok(0));
-                    return Ok(InTurn::Received(0));
+                    return Ok(TurnResult::Received(0));
                 }
                 Err(known::STATUS_CANCELLED) => self.put_kept(idle),
                 Err(error) => {
@@ -66,7 +66,7 @@ impl<C: Connects> Handle<C> {
                 }
             }
         }
-        Ok(InTurn::Issue(turn))
+        Ok(TurnResult::Issue(turn))
     }
 
     /// Receives into the buffer, after the kept receives.
@@ -82,8 +82,8 @@ impl<C: Connects> Handle<C> {
             (Ok(0), buffer)
         } else {
             match self.receive_kept(to, &*deadline).await {
-                Ok(InTurn::Received(count)) => (Ok(count), buffer),
-                Ok(InTurn::Issue(turn)) => {
+                Ok(TurnResult::Received(count)) => (Ok(count), buffer),
+                Ok(TurnResult::Issue(turn)) => {
                     let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
                         // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
                         unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
@@ -169,8 +169,8 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
         while self.filled < self.end {
             let part = if self.handle.has_kept() {
                 match self.handle.receive_kept(self.rest(), &*deadline).await? {
-                    InTurn::Received(count) => count,
-                    InTurn::Issue(turn) => self.receive(Some(turn), deadline).await?,
+                    TurnResult::Received(count) => count,
+                    TurnResult::Issue(turn) => self.receive(Some(turn), deadline).await?,
                 }
             } else {
                 self.receive(None, deadline).await?

@@ -14,7 +14,7 @@ use core::task::{Context, Poll, Waker};
 use wsk_sys::PIRP;
 
 use super::super::Handle;
-use super::receive_in_turn::InTurn;
+use super::receive_in_turn::TurnResult;
 use crate::buffer::Buffer;
 use crate::buffer::sealed::Sealed;
 use crate::category::Connects;
@@ -123,8 +123,8 @@ impl ReusableRequest {
         let buffer = self.prepare(capacity)?;
         let turn = if handle.has_kept() {
             match handle.receive_kept(buffer, deadline).await? {
-                InTurn::Received(count) => return Ok(Some(count)),
-                InTurn::Issue(turn) => Some(turn),
+                TurnResult::Received(count) => return Ok(Some(count)),
+                TurnResult::Issue(turn) => Some(turn),
             }
         } else {
             None

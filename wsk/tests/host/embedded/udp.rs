@@ -33,7 +33,7 @@ async fn connected<N: UdpStack>(
 }
 
 #[test]
-fn questions_are_answered() {
+fn answers_are_sent_from_each_form_of_source_address() {
     with_all_timings(async |wsk| {
         let ((server_address, mut server), (_, mut client)) = connected(&wsk).await?;
         let mut slice = [0; 100];

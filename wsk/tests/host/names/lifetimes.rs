@@ -135,7 +135,7 @@ fn a_list_outlives_the_provider() {
 
 /// Names keep nothing but their own memory.
 #[test]
-fn names_outlive_everything() {
+fn names_outlive_their_provider_and_registration() {
     let host = host(Config::default());
     let names = on_host(&host, async |wsk| wsk.name_of((V4, 80), NameInfoFlags::empty()).await);
     let names = names.unwrap();

@@ -22,7 +22,7 @@ async fn send_by_tries(socket: &UdpSocket, bytes: &[u8], to: std::net::SocketAdd
 }
 
 #[test]
-fn tries_exchange_datagrams() {
+fn datagrams_are_exchanged_without_waiting() {
     with_all_timings(async |wsk| {
         let ((sender, from), (receiver, to)) = (bound(&wsk).await?, bound(&wsk).await?);
         let mut bytes = [0; 100];

@@ -17,13 +17,13 @@ const LONGEST_TURN: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else {
 const LOOKS: u32 = 8;
 
 /// A point in time, from which the time counts in which the thread with the turn could have run.
-struct Since {
+struct RunningSince {
     time: Instant,
     /// How long it had waited for a processor.
     delay: Duration,
 }
 
-impl Since {
+impl RunningSince {
     fn now(state: &ThreadSchedule) -> Self {
         Self { time: Instant::now(), delay: state.delay() }
     }
@@ -60,20 +60,20 @@ impl Deterministic {
         let patience = patience().unwrap_or(LONGEST_TURN).min(LONGEST_TURN);
         let mut progress = self.progress(&state);
         // The machine's statistics of a thread are files: most turns are over before they are of use.
-        let mut since: Option<Since> = None;
+        let mut since: Option<RunningSince> = None;
         while state.current != Some(thread) {
             let waited = turn.wait_timeout(state, patience / LOOKS);
             let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = woken;
             if state.asked.contains(&thread) {
-                state = self.answer(state, thread);
+                state = self.record_place(state, thread);
             } else if self.progress(&state) != progress {
                 (progress, since) = (self.progress(&state), None);
             } else if timeout.timed_out() && !state.idle {
                 match &since {
-                    None => since = Some(Since::now(&state)),
+                    None => since = Some(RunningSince::now(&state)),
                     Some(since) if since.kept(&state, patience) => {
-                        state = self.complain(state, thread, since);
+                        state = self.report_stuck_thread(state, thread, since);
                     }
                     Some(_) => {}
                 }
@@ -88,7 +88,7 @@ impl Deterministic {
     }
 
     /// Records the place of the current thread, for a report.
-    fn answer<'a>(
+    fn record_place<'a>(
         &'a self,
         state: MutexGuard<'a, ThreadSchedule>,
         me: ThreadId,
@@ -126,11 +126,11 @@ impl Deterministic {
     }
 
     /// Another thread has kept its turn since a time, and nothing else has happened.
-    fn complain<'a>(
+    fn report_stuck_thread<'a>(
         &'a self,
         mut state: MutexGuard<'a, ThreadSchedule>,
         me: ThreadId,
-        since: &Since,
+        since: &RunningSince,
     ) -> MutexGuard<'a, ThreadSchedule> {
         let keeper = state.current.unwrap_or(0);
         let (time, _) = since.elapsed(&state);
@@ -168,7 +168,7 @@ impl Deterministic {
         let (mut state, timeout) =
             turn.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
         if state.asked.contains(&me) {
-            state = self.answer(state, me);
+            state = self.record_place(state, me);
         }
         let is_hanging = timeout.timed_out() && patience().is_some();
         match until {
@@ -202,7 +202,7 @@ mod tests {
     use crate::kernel::config::Config;
 
     #[test]
-    fn a_thread_without_a_processor_keeps_nothing() {
+    fn time_without_a_processor_does_not_count_as_a_kept_turn() {
         let [patience, minute] = [5, 60].map(Duration::from_secs);
         assert!(is_too_long(patience, Duration::ZERO, patience));
         // Given no processor, or hardly any.

@@ -40,12 +40,12 @@ use endpoint::{Endpoint, status};
 const BACKLOG: i32 = i32::MAX;
 
 /// The sockets that are bound.
-pub(in crate::wsk) struct Real {
+pub(in crate::wsk) struct RealNetwork {
     endpoints: HashMap<u64, Endpoint>,
     poller: Arc<Poller>,
 }
 
-impl Real {
+impl RealNetwork {
     pub(in crate::wsk) fn new(poller: Arc<Poller>) -> Self {
         Self { endpoints: HashMap::new(), poller }
     }
@@ -80,12 +80,12 @@ impl Real {
     }
 }
 
-impl NetworkBackend for Real {
+impl NetworkBackend for RealNetwork {
     fn set_time(&mut self, _now: Ticks) {}
 
     fn bind(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
         let is_any = binding.local.port() == 0;
-        self.make(id, binding).map_err(|error| bind_status(&error, is_any))
+        self.create_endpoint(id, binding).map_err(|error| bind_status(&error, is_any))
     }
 
     fn listen(&mut self, id: u64) -> Result<(), NTSTATUS> {
@@ -217,7 +217,7 @@ impl NetworkBackend for Real {
     }
 }
 
-impl Drop for Real {
+impl Drop for RealNetwork {
     fn drop(&mut self) {
         // The polling thread wakes and ends with the host. After an error it keeps waiting, which is harmless.
         let _ = self.poller.notify();

@@ -23,12 +23,12 @@ use socket2::{Domain, Protocol, Type};
 
 use super::super::{Binding, EndpointKind};
 use super::endpoint::Endpoint;
-use super::{BACKLOG, Real, datagrams, local_address, settings};
+use super::{BACKLOG, RealNetwork, datagrams, local_address, settings};
 use crate::wsk::options::Sharing;
 
-impl Real {
+impl RealNetwork {
     /// Makes an endpoint, and binds it.
-    pub(super) fn make(&mut self, id: u64, binding: &Binding) -> io::Result<()> {
+    pub(super) fn create_endpoint(&mut self, id: u64, binding: &Binding) -> io::Result<()> {
         let local = binding.local;
         let (kind, protocol) = if binding.kind.is_datagram() {
             (Type::DGRAM, Protocol::UDP)

@@ -7,7 +7,7 @@ use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_
 
 use super::super::{IcmpError, IncomingDatagram, NetworkBackend, Outgoing};
 use super::endpoint::{Endpoint, loopback, seen_by};
-use super::{INTERFACE, Simulated};
+use super::{INTERFACE, SimulatedNetwork};
 
 /// The largest datagram of UDP over IPv4, without its headers.
 const LARGEST: usize = 65_507;
@@ -15,7 +15,7 @@ const LARGEST: usize = 65_507;
 /// Datagrams that a socket keeps for a client that does not receive them.
 const QUEUE: usize = 1024;
 
-impl Simulated {
+impl SimulatedNetwork {
     pub(super) fn send_datagram(
         &mut self,
         id: u64,

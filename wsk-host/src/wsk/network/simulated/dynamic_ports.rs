@@ -13,7 +13,7 @@ const WORDS: usize = (u16::MAX as usize + 1 - FIRST as usize) / BITS;
 
 /// The endpoints among which a port is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
+enum PortScope {
     /// All of a transport.
     Anywhere,
     /// Those at the wildcard address of either family.
@@ -21,7 +21,7 @@ enum Place {
     At(IpAddr),
 }
 
-impl Place {
+impl PortScope {
     fn of(ip: IpAddr) -> Self {
         if ip.is_unspecified() { Self::Wildcard } else { Self::At(ip.to_canonical()) }
     }
@@ -66,13 +66,13 @@ impl Ports {
 
 /// The dynamic ports of one network. A transport is that of datagrams, or not.
 #[derive(Default)]
-pub(super) struct DynamicPorts(FxHashMap<(bool, Place), Ports>);
+pub(super) struct DynamicPorts(FxHashMap<(bool, PortScope), Ports>);
 
 impl DynamicPorts {
     /// Records that another endpoint has a port at an address.
     pub(super) fn insert(&mut self, is_datagram: bool, ip: IpAddr, port: u16) {
         let Some(place) = Ports::place(port) else { return };
-        for key in [Place::Anywhere, Place::of(ip)] {
+        for key in [PortScope::Anywhere, PortScope::of(ip)] {
             let ports = self.0.entry((is_datagram, key)).or_insert_with(Ports::new);
             ports.insert(port, place);
         }
@@ -81,7 +81,7 @@ impl DynamicPorts {
     /// Records that an endpoint no longer has a port at an address.
     pub(super) fn remove(&mut self, is_datagram: bool, ip: IpAddr, port: u16) {
         let Some(place) = Ports::place(port) else { return };
-        for key in [Place::Anywhere, Place::of(ip)] {
+        for key in [PortScope::Anywhere, PortScope::of(ip)] {
             let Some(ports) = self.0.get_mut(&(is_datagram, key)) else { continue };
             ports.remove(port, place);
             if ports.count == 0 {
@@ -93,9 +93,9 @@ impl DynamicPorts {
     /// The next port behind the last one that no endpoint has at an address, or at one that contains it. The search goes
     /// on at the beginning of the range; none if all ports are taken.
     pub(super) fn next(&self, is_datagram: bool, ip: IpAddr, last: u16) -> Option<u16> {
-        let places = match Place::of(ip) {
-            Place::At(ip) => [Place::Wildcard, Place::At(ip)],
-            _ => [Place::Anywhere; 2],
+        let places = match PortScope::of(ip) {
+            PortScope::At(ip) => [PortScope::Wildcard, PortScope::At(ip)],
+            _ => [PortScope::Anywhere; 2],
         };
         let taken = places.map(|place| self.0.get(&(is_datagram, place)));
         let free =

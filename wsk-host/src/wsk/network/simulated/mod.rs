@@ -29,7 +29,7 @@ use settings::Interface;
 /// The index of the machine's only interface.
 const INTERFACE: u32 = 1;
 
-pub(in crate::wsk) struct Simulated {
+pub(in crate::wsk) struct SimulatedNetwork {
     endpoints: Endpoints,
     random: Random,
     now: Ticks,
@@ -44,7 +44,7 @@ pub(in crate::wsk) struct Simulated {
     wakeups: Vec<(Ticks, u64)>,
 }
 
-impl Simulated {
+impl SimulatedNetwork {
     pub(in crate::wsk) fn new(timing: Timing, config: &Config) -> Self {
         Self {
             endpoints: Endpoints::default(),
@@ -74,7 +74,7 @@ impl Simulated {
     }
 }
 
-impl NetworkBackend for Simulated {
+impl NetworkBackend for SimulatedNetwork {
     fn set_time(&mut self, now: Ticks) {
         self.now = now;
     }

@@ -8,11 +8,11 @@ use wsk_sys::{
 };
 
 use super::super::{Binding, NetworkBackend};
-use super::Simulated;
+use super::SimulatedNetwork;
 use super::endpoint::{Endpoint, EndpointState};
 use crate::wsk::options::Sharing;
 
-impl Simulated {
+impl SimulatedNetwork {
     pub(super) fn bind_port(&mut self, id: u64, binding: &Binding) -> Result<(), NTSTATUS> {
         let mut local = binding.local;
         if !local.ip().is_unspecified() && !self.has_address(local.ip()) {
@@ -83,7 +83,11 @@ fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
     let is_same_port = second.local.port() == first.local.port();
     // The remote address distinguishes a connection.
     let is_connection = matches!(first.role, EndpointState::Connected(_));
-    if !is_same_port || is_connection || is_elsewhere(second, first) || !meet(second, first) {
+    if !is_same_port
+        || is_connection
+        || is_elsewhere(second, first)
+        || !share_a_family(second, first)
+    {
         return Ok(());
     }
     let wild = |address: SocketAddr| address.ip().is_unspecified();
@@ -106,7 +110,7 @@ fn may_share(second: &Binding, first: &Endpoint) -> Result<(), NTSTATUS> {
 }
 
 /// Whether two addresses have a family in common.
-fn meet(second: &Binding, first: &Endpoint) -> bool {
+fn share_a_family(second: &Binding, first: &Endpoint) -> bool {
     let both = |is_v4: bool, only_v6: bool| (is_v4 || !only_v6, !is_v4);
     let second = both(second.local.is_ipv4(), second.only_v6);
     let first = both(first.is_v4(), first.binding.only_v6);
@@ -139,7 +143,7 @@ mod tests {
     /// What becomes of a second socket: `-` is allowed, `C` depends on the first's security descriptor.
     fn second(second: ([u8; 4], Sharing), first: ([u8; 4], Sharing)) -> char {
         let results = [false, true].map(|has_security| {
-            let mut network = Simulated::new(Timing::Inline, &Config::default());
+            let mut network = SimulatedNetwork::new(Timing::Inline, &Config::default());
             network.bind(1, &binding(first.0, first.1, has_security)).unwrap();
             network.bind(2, &binding(second.0, second.1, false))
         });
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_last_free_port_is_found_and_then_none() {
-        let mut network = Simulated::new(Timing::Inline, &Config::default());
+        let mut network = SimulatedNetwork::new(Timing::Inline, &Config::default());
         let at = |port| Binding {
             local: SocketAddr::from((WILD, port)),
             ..binding(WILD, Sharing::Neither, false)
@@ -186,7 +190,7 @@ mod tests {
 
     #[test]
     fn each_address_and_transport_has_its_own_dynamic_ports() {
-        let mut network = Simulated::new(Timing::Inline, &Config::default());
+        let mut network = SimulatedNetwork::new(Timing::Inline, &Config::default());
         let at = |last, kind| Binding {
             local: SocketAddr::from(([127, 0, 0, last], 0)),
             kind,
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_socket_without_a_port_gets_one_of_its_own() {
-        let mut network = Simulated::new(Timing::Mixed(0), &Config::default());
+        let mut network = SimulatedNetwork::new(Timing::Mixed(0), &Config::default());
         let any = Binding {
             local: SocketAddr::from((WILD, 0)),
             ..binding(WILD, Sharing::Neither, false)

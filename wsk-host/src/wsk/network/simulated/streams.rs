@@ -9,12 +9,12 @@ use wsk_sys::{
 };
 
 use super::super::{Binding, EndpointKind, IncomingConnection, ReadableData};
-use super::Simulated;
+use super::SimulatedNetwork;
 use super::endpoint::{Endpoint, EndpointState, loopback, seen_by};
 use super::link::{ConnectionRequest, Link, Segment};
 use crate::kernel::schedule::Ticks;
 
-impl Simulated {
+impl SimulatedNetwork {
     /// One side of a connection. Data arrives at the connecting side even before that side sees the connection.
     fn link(&mut self, id: u64) -> Option<&mut Link> {
         match &mut self.endpoints.get_mut(id)?.role {
@@ -138,7 +138,7 @@ impl Simulated {
             client.server = Some(number);
         }
         if !is_conditional {
-            self.meet(from, number);
+            self.join_links(from, number);
         } else if !is_open {
             self.lose(number, now);
         }
@@ -148,7 +148,7 @@ impl Simulated {
     }
 
     /// Joins the two sides of a connection: each receives the data that the other has already sent.
-    fn meet(&mut self, client: u64, server: u64) {
+    fn join_links(&mut self, client: u64, server: u64) {
         let now = self.now;
         let sent = self.link(client).map(|link| {
             link.peer = server;
@@ -185,7 +185,7 @@ impl Simulated {
             return false;
         };
         self.make_link_later(client, remote, now);
-        self.meet(client, id);
+        self.join_links(client, id);
         self.link(id).is_some_and(|link| link.lost.is_none())
     }
 
