@@ -15,6 +15,8 @@ pub enum DefectKind {
     Panic,
     /// Functions call each other in a circle.
     Recursion,
+    /// A function changes registers that the kernel does not save.
+    Registers,
     /// A function and the functions that it calls use more stack than the budget.
     Stack,
 }
@@ -29,6 +31,7 @@ impl DefectKind {
             Self::Pageable => "pageable",
             Self::Panic => "panic",
             Self::Recursion => "recursion",
+            Self::Registers => "registers",
             Self::Stack => "stack",
         }
     }

@@ -1,4 +1,5 @@
-//! Audits a driver's image: it can be loaded, and contains no panics, no pageable parts and no recursion.
+//! Audits a driver's image: it can be loaded, and contains no panics, no pageable parts, no recursion, and no
+//! instruction that changes registers which the kernel does not save.
 
 mod checksum;
 mod finding;
@@ -6,6 +7,7 @@ pub mod imports;
 mod loadable;
 mod pageable;
 pub mod panics;
+mod registers;
 mod report;
 
 use std::fs;
@@ -16,6 +18,7 @@ use anyhow::{Context, Result};
 pub use self::finding::{DefectKind, Finding};
 pub use self::loadable::Summary;
 pub use self::pageable::findings as pageable;
+pub use self::registers::findings as registers;
 pub use self::report::{DeepestPath, Report};
 use crate::image::Depths;
 

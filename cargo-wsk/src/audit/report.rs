@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::finding::{DefectKind, Finding};
-use super::{Summary, circles, panics};
+use super::{Summary, circles, panics, registers};
 use crate::image::{Depths, Image};
 
 /// The result of an audit.
@@ -42,6 +42,7 @@ impl Report {
         let image = Image::read(driver)?;
         let panics = panics::findings(&image);
         findings.extend(panics.with_context(|| format!("cannot audit {}", driver.display()))?);
+        findings.extend(registers(&image));
         let depths = Depths::new(&image, panics::is_panic);
         findings.extend(circles(&depths));
         if let Some(budget) = budget {
@@ -94,7 +95,10 @@ impl fmt::Display for Report {
             writeln!(f, "deepest stack without calls through pointers: {bytes} bytes: {path}")?;
         }
         if self.findings.is_empty() {
-            return writeln!(f, "no findings: no panic, nothing pageable, no recursion");
+            return writeln!(
+                f,
+                "no findings: no panic, nothing pageable, no recursion, no unsaved registers"
+            );
         }
         for finding in &self.findings {
             writeln!(f, "{}: {}\n  {}", finding.kind.name(), finding.message, finding.remedy)?;

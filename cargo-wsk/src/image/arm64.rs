@@ -11,8 +11,9 @@ use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction, Opcode, Operand, SizeCod
 
 use super::{Flow, Frame, InstructionSet, Memory, Probe};
 
-// A call keeps its return address in a register.
-pub(super) const PROCESSOR: InstructionSet = InstructionSet { flows, frames, return_address: 0 };
+// A call keeps its return address in a register. No registers are known that the kernel would not save.
+pub(super) const PROCESSOR: InstructionSet =
+    InstructionSet { flows, frames, unsaved: |_, _| None, return_address: 0 };
 
 /// The known contents of a register.
 #[derive(Clone, Copy)]

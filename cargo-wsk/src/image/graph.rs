@@ -160,12 +160,9 @@ mod tests {
             is_tail: *place < 0,
         };
         let function = |(name, frame, calls): &(&str, u32, &[i32])| Function {
-            name: (*name).to_owned(),
-            start: 0,
-            end: 0,
             frame: *frame,
             calls: calls.iter().map(call).collect(),
-            is_address_taken: false,
+            ..Function::for_test(name)
         };
         let functions = functions.iter().map(function).collect();
         Image {

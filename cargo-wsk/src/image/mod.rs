@@ -7,6 +7,7 @@
 mod arm64;
 mod graph;
 mod map;
+mod registers;
 mod x64;
 
 pub use self::graph::Depths;
@@ -72,6 +73,23 @@ pub struct Function {
     pub calls: Vec<CallSite>,
     /// Whether it can be called through a pointer.
     pub is_address_taken: bool,
+    /// An instruction of it that changes registers which the kernel does not save, as text.
+    pub unsaved: Option<String>,
+}
+
+#[cfg(test)]
+impl Function {
+    pub(crate) fn for_test(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            start: 0,
+            end: 0,
+            frame: 0,
+            calls: Vec::new(),
+            is_address_taken: false,
+            unsaved: None,
+        }
+    }
 }
 
 /// A call.
@@ -112,6 +130,9 @@ enum Flow {
     PushUnknown,
 }
 
+/// Finds an instruction that changes registers which the kernel does not save for a driver, and shows it as text.
+type FindUnsaved = fn(&[u8], u32) -> Option<String>;
+
 /// What was seen of the three instructions with which a prologue allocates a frame of a page or more: its size is put into a
 /// register, `__chkstk` touches each page and leaves the register as it is, and the register is subtracted.
 #[derive(Clone, Copy)]
@@ -134,6 +155,7 @@ struct InstructionSet {
     /// The flow of a function's code, which begins at an address.
     flows: fn(&[u8], u32) -> Vec<Flow>,
     frames: fn(&[u8], &Memory<'_>) -> Result<Vec<Frame>>,
+    unsaved: FindUnsaved,
     /// The stack that a call itself uses, in bytes.
     return_address: u32,
 }
@@ -308,6 +330,7 @@ fn functions(
             frame: frame.map_or(0, |frame| frame.size).saturating_add(return_address),
             calls: Vec::new(),
             is_address_taken: false,
+            unsaved: None,
         }
     };
     starts.iter().enumerate().map(function).collect()
@@ -382,6 +405,7 @@ fn connect(
         }
         function.frame = function.frame.max(pushed + processor.return_address);
         function.calls = calls.into_iter().collect();
+        function.unsaved = (processor.unsaved)(code, function.start);
     }
     for address in taken {
         if let Some(index) = starts.get(&address) {

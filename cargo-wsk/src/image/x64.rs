@@ -8,9 +8,11 @@ use pe_unwind_info::x86_64::{
     FunctionTableEntries, RuntimeFunction, UnwindInfo, UnwindInfoFlags, UnwindOperation,
 };
 
+use super::registers::unsaved;
 use super::{Flow, Frame, InstructionSet, Memory, Probe};
 
-pub(super) const PROCESSOR: InstructionSet = InstructionSet { flows, frames, return_address: 8 };
+pub(super) const PROCESSOR: InstructionSet =
+    InstructionSet { flows, frames, unsaved, return_address: 8 };
 
 fn flows(code: &[u8], start: u32) -> Vec<Flow> {
     let mut decoder = Decoder::with_ip(64, code, u64::from(start), DecoderOptions::NONE);

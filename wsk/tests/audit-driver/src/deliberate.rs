@@ -31,6 +31,7 @@ mod faults {
         };
         "deliberate::pointer": |()| pointer as extern "C" fn();
         "deliberate::pageable": |()| pageable();
+        "deliberate::registers": |()| registers();
     }
 
     /// Calls itself, and has to come back.
@@ -40,6 +41,16 @@ mod faults {
     }
 
     extern "C" fn pointer() {}
+
+    /// Zeroes the upper parts of the vector registers, which the kernel does not save.
+    #[inline(never)]
+    fn registers() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: it is never called.
+        unsafe {
+            core::arch::asm!("vzeroupper", options(nostack));
+        }
+    }
 
     #[inline(never)]
     #[unsafe(link_section = "PAGE")]
