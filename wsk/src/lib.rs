@@ -45,6 +45,7 @@
 //! | `std` | on the host, errors as those of `std` | no |
 //! | `futures-io` | on the host, streams with the traits of the crate futures-io; includes `std` | no |
 //! | `tokio` | on the host, streams with the traits of the crate tokio; includes `std` | no |
+//! | `counters` | counts of sockets, bytes and requests, for a monitor, in the module `counters` | no |
 //! | `embassy-sync` | `RawMutex` of the crate embassy-sync, in `sync` | no |
 //! | `critical-section` | an implementation of the crate critical-section | no |
 //! | `wdk-sys` | nothing: the kernel's types are those of the crate wdk-sys, which needs a WDK | no |
@@ -84,6 +85,9 @@ mod capabilities;
 mod category;
 mod client;
 pub mod cmsg;
+#[cfg(feature = "counters")]
+#[cfg_attr(docsrs, doc(cfg(feature = "counters")))]
+pub mod counters;
 mod deferred;
 pub mod dispatch;
 #[cfg(feature = "embedded-io-async")]

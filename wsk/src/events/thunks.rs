@@ -168,12 +168,18 @@ pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
     };
     let is_retained = Cell::new(false);
     let datagrams = Datagrams::new(list, flags, &context.state, &is_retained);
+    // Before the handler, which may release retained ones.
+    #[cfg(feature = "counters")]
+    let bytes = datagrams.iter().map(super::IndicatedDatagram::len).sum();
     let disposition = context.handler.receive_from(datagrams);
-    match disposition {
+    let status = match disposition {
         _ if is_retained.get() => STATUS_PENDING,
         Disposition::Accepted => STATUS_SUCCESS,
-        Disposition::Refused => STATUS_DATA_NOT_ACCEPTED,
-    }
+        Disposition::Refused => return STATUS_DATA_NOT_ACCEPTED,
+    };
+    #[cfg(feature = "counters")]
+    crate::counters::indicated(bytes);
+    status
 }
 
 /// `WskReceiveEvent`.
@@ -219,17 +225,23 @@ pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
     let is_retained = Cell::new(false);
     let indicated = length(bytes_indicated);
     let data = Data::new(list, indicated, flags, state, &is_retained);
-    match handler.receive(data) {
-        _ if is_retained.get() => STATUS_PENDING,
-        Receipt::Refused => STATUS_DATA_NOT_ACCEPTED,
-        Receipt::All => STATUS_SUCCESS,
+    let (status, accepted) = match handler.receive(data) {
+        _ if is_retained.get() => (STATUS_PENDING, indicated),
+        Receipt::Refused => return STATUS_DATA_NOT_ACCEPTED,
+        Receipt::All => (STATUS_SUCCESS, indicated),
         Receipt::Partial(count) => {
             // No more than was indicated (INV-55).
+            let accepted = count.min(indicated);
             // SAFETY: WSK passes the address of a `SIZE_T` to be written.
-            unsafe { bytes_accepted.write(size_t(count.min(indicated))) };
-            STATUS_SUCCESS
+            unsafe { bytes_accepted.write(size_t(accepted)) };
+            (STATUS_SUCCESS, accepted)
         }
-    }
+    };
+    #[cfg(feature = "counters")]
+    crate::counters::indicated(accepted);
+    #[cfg(not(feature = "counters"))]
+    let _ = accepted;
+    status
 }
 
 /// `WskDisconnectEvent`.

@@ -34,6 +34,8 @@ pub(super) unsafe extern "C" fn completed<T: Target>(
     let operation = unsafe { NonNull::new_unchecked(context.cast::<Operation>()) };
     // SAFETY: the operation is in flight, and so in place.
     let request = unsafe { operation.as_ref() };
+    // SAFETY: the request has completed, and the operation is this routine's until the hand-over below.
+    unsafe { request.counted.count(&request.packet) };
     match request.state.complete_unseen() {
         Ok(()) => STATUS_MORE_PROCESSING_REQUIRED,
         // SAFETY: this is the completion routine, and this is its last step.

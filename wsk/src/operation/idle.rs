@@ -11,7 +11,7 @@
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use wsk_sys::{NTSTATUS, PIRP, STATUS_INSUFFICIENT_RESOURCES, fields};
+use wsk_sys::{NTSTATUS, PIRP, STATUS_INSUFFICIENT_RESOURCES};
 
 use super::completion::completed;
 use super::{Issued, KeptReceive, Operation, Payload, RequestKind, Target, TargetHeader};
@@ -77,8 +77,8 @@ impl Idle {
 
     /// The information of the request that has completed last, whatever its status.
     pub(crate) fn information(&self) -> usize {
-        // SAFETY: the request is not in flight, so the IRP is the owner's; its block is numbers.
-        fields::information(&unsafe { (*self.operation().irp()).IoStatus })
+        // SAFETY: the request is not in flight, so the IRP is the owner's.
+        unsafe { self.operation().packet.information() }
     }
 
     /// Issues the request. `call` is given the IRP and the place of the payload, which the system may use until the
@@ -161,6 +161,8 @@ impl Idle {
         let operation = self.into_raw();
         // SAFETY: the operation was owned, and stays until its completion routine or its owner frees it.
         let request = unsafe { operation.as_ref() };
+        // SAFETY: the operation was owned, and is not in flight.
+        unsafe { request.counted.set(kind) };
         if request.may_borrow.load(Ordering::Relaxed) {
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
             // on a `T`, which `target` of this operation is since it has borrowed or been retained before.
@@ -195,6 +197,8 @@ impl Idle {
     ) -> core::result::Result<(), NTSTATUS> {
         // SAFETY: the caller owns the operation, which stays until its completion routine or its owner frees it.
         let request = unsafe { operation.as_ref() };
+        // SAFETY: the operation was owned, and is not in flight.
+        unsafe { request.counted.set(kind) };
         // SAFETY: the caller holds a reference to the target.
         unsafe { target.as_ref() }.retain();
         // INVARIANT: the request holds the reference that was just taken.

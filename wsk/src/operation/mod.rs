@@ -44,6 +44,7 @@ mod budget;
 mod cache;
 mod completion;
 mod control_buffer;
+mod counted;
 mod homes;
 mod idle;
 mod in_flight;
@@ -69,6 +70,7 @@ pub(crate) use self::attachment::Attachment;
 pub(crate) use self::budget::{Budget, Budgeted};
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
+use self::counted::Counted;
 pub(crate) use self::idle::Idle;
 pub(crate) use self::in_flight::{InFlight, Issued, RequestOutcome};
 pub(crate) use self::kept::{KeptReceive, KeptReceives, ReceiveTurn};
@@ -111,6 +113,7 @@ pub(crate) struct Operation {
     target: UnsafeCell<NonNull<TargetHeader>>,
     /// Whether its next request on an open socket can borrow a reference.
     may_borrow: AtomicBool,
+    counted: Counted,
     /// Its home, and its place in the list of its cache.
     links: CacheLinks<Operation>,
     /// The next operation in its target's list of kept receives.
@@ -154,6 +157,7 @@ impl Operation {
                 payload => payload,
                 target: UnsafeCell::new(NonNull::dangling()),
                 may_borrow: AtomicBool::new(false),
+                counted: Counted::new(),
                 links: CacheLinks::new(),
                 next_kept: AtomicPtr::new(ptr::null_mut()),
             }

@@ -146,6 +146,16 @@ impl Packet {
         }
         result_of_other_status(status, information)
     }
+
+    /// The information of a completed request, whatever its status; zeroes before the first one.
+    ///
+    /// # Safety
+    ///
+    /// The IRP is the caller's.
+    pub(super) unsafe fn information(&self) -> usize {
+        // SAFETY: the caller owns the IRP, whose block is numbers.
+        fields::information(&unsafe { (*self.irp()).IoStatus })
+    }
 }
 
 /// The result of a request that completed with a status other than `STATUS_SUCCESS`.

@@ -177,6 +177,10 @@ impl SocketState {
         let state = unsafe { this.as_ref() };
         // SAFETY: the attached handler is not used without a memory reference either.
         unsafe { state.attached.drop_handler() };
+        #[cfg(feature = "counters")]
+        if !state.socket().is_null() {
+            crate::counters::socket_ended();
+        }
         // SAFETY: the weak reference of the memory references is released here, once.
         unsafe { Self::release_weak(this) };
         // SAFETY: the socket's reference keeps the client until the next step.

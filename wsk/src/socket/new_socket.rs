@@ -143,12 +143,18 @@ impl NewSocket {
         unsafe { MemoryRef::new(self.0) }
     }
 
+    fn deliver(&self, socket: NonNull<WSK_SOCKET>) {
+        self.state().socket.store(socket.as_ptr(), Ordering::Release);
+        #[cfg(feature = "counters")]
+        crate::counters::socket_created();
+    }
+
     /// # Safety
     ///
     /// `socket` is of category `C`, was delivered to a request or a callback of this client for this memory, and is
     /// given up for this.
     pub(crate) unsafe fn open<C>(self, socket: NonNull<WSK_SOCKET>) -> Handle<C> {
-        self.state().socket.store(socket.as_ptr(), Ordering::Release);
+        self.deliver(socket);
         let state = self.0;
         core::mem::forget(self);
         // SAFETY: the socket was delivered, and the first open reference is the handle's now.
@@ -163,7 +169,7 @@ impl NewSocket {
     /// `socket` was delivered to a request of this client for this memory, and is given up for this.
     unsafe fn close_deferred(self, socket: NonNull<WSK_SOCKET>) {
         let state = self.0;
-        self.state().socket.store(socket.as_ptr(), Ordering::Release);
+        self.deliver(socket);
         core::mem::forget(self);
         // SAFETY: the socket was delivered, and its first open reference is given up for this.
         unsafe { SocketState::defer(state) };

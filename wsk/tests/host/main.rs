@@ -21,6 +21,7 @@ mod clients;
 mod closing;
 mod compat;
 mod controls;
+mod counters;
 mod device;
 mod dpc;
 mod dropped;

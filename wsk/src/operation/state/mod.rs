@@ -87,6 +87,8 @@ const fn phase_and_borrows(word: usize) -> usize {
 pub(crate) enum RequestKind {
     /// It sends, or disconnects ([INV-43](crate::rules#inv-43)).
     Sends,
+    /// It sends data, and a close does not depend on it: a datagram, or the first data of a connection.
+    Transmits,
     /// It receives data, which are [kept](super::KeptReceives) if its future is dropped.
     Receives,
     /// Any other.
@@ -97,7 +99,7 @@ impl RequestKind {
     const fn bit(self) -> usize {
         match self {
             Self::Sends => SENDS,
-            Self::Receives | Self::Other => 0,
+            Self::Transmits | Self::Receives | Self::Other => 0,
         }
     }
 }

@@ -207,7 +207,8 @@ impl<C: Connects> Handle<C> {
             unsafe { C::connect_ex(has, dispatch, remote, descriptor, irp) }
         };
         // SAFETY: the call is given the payload's descriptor and address.
-        unsafe { self.transfer(RequestKind::Other, Never, buffer, prepare, call, |_, _| ()) }.await
+        unsafe { self.transfer(RequestKind::Transmits, Never, buffer, prepare, call, |_, _| ()) }
+            .await
     }
 }
 

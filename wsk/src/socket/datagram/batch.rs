@@ -65,7 +65,7 @@ impl Handle<Datagram> {
             };
             // SAFETY: the call is given the payload's batch, whose memory does not move with it, and the payload's
             // address and control data.
-            unsafe { self.start(idle, RequestKind::Other, call) }.in_flight()
+            unsafe { self.start(idle, RequestKind::Transmits, call) }.in_flight()
         };
         match in_flight.with_deadline(deadline).await {
             RequestOutcome::Completed(mut idle, result) => {

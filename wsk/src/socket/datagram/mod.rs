@@ -112,7 +112,7 @@ impl Handle<Datagram> {
         let call = call_send(to);
         // SAFETY: the call is given the payload's descriptor, address and control data.
         unsafe {
-            self.transfer(RequestKind::Other, deadline, buffer, prepare, call, |_, count| count)
+            self.transfer(RequestKind::Transmits, deadline, buffer, prepare, call, |_, count| count)
         }
         .await
     }

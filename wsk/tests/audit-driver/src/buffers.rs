@@ -4,7 +4,7 @@ use core::fmt::Debug;
 use core::ops::{Bound, Deref, DerefMut};
 
 use wsk::pool::{self, NonPaged, Usage};
-use wsk::{BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, Slice};
+use wsk::{BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, Slice, counters};
 
 type Bounds = (Bound<usize>, Bound<usize>);
 
@@ -45,6 +45,7 @@ calls! {
     "pool::set_tag": |tag: [u8; 4]| pool::set_tag(tag);
     "pool::tag": |()| pool::tag();
     "pool::usage": |()| pool::usage();
+    "counters::read": |()| counters::read();
     "NonPaged::alloc": |layout| {
         // SAFETY: the layout is the caller's.
         unsafe { core::alloc::GlobalAlloc::alloc(&NonPaged, layout) }
