@@ -188,6 +188,12 @@ pub(crate) static CLANG: Dependency =
 static OPENSSL: Dependency =
     Dependency { name: "openssl", package: "openssl", is_there: || setup::on_path("openssl") };
 
+static PROMETHEUS: Dependency = Dependency {
+    name: "Prometheus",
+    package: "prometheus",
+    is_there: || setup::on_path("prometheus") && setup::on_path("promtool"),
+};
+
 fn nothing() -> Vec<&'static Dependency> {
     Vec::new()
 }
@@ -199,6 +205,11 @@ fn compilers() -> Vec<&'static Dependency> {
 /// The server that the HTTPS client is tested with.
 fn openssl() -> Vec<&'static Dependency> {
     vec![&OPENSSL]
+}
+
+/// The scraper that the metrics example is tested with.
+fn prometheus() -> Vec<&'static Dependency> {
+    vec![&PROMETHEUS]
 }
 
 fn libclang() -> Vec<&'static Dependency> {

@@ -12,7 +12,7 @@ use cargo_wsk::{Workspace, setup};
 
 use super::{
     Step, c, callback_cost, compilers, fuzz, headers, libclang, linted, miri, nothing, openssl,
-    release, template, units, web_needs, wine as wine_needs, wine_web,
+    prometheus, release, template, units, web_needs, wine as wine_needs, wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
@@ -29,7 +29,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 37] = [
+pub(super) static STEPS: [Step; 39] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -105,6 +105,14 @@ pub(super) static STEPS: [Step; 37] = [
         about: "the https example against openssl, its lints, and its driver's link for both processors",
         needs: openssl,
         run: https,
+    },
+    Step {
+        // The example's other tests are steps of `units`.
+        name: "metrics",
+        is_for_releases: true,
+        about: "Prometheus scrapes the metrics example on the host, and its linter finds no fault",
+        needs: prometheus,
+        run: units::metrics,
     },
     Step {
         // Lints that depend on a feature, or that tests hide, such as those of unused code.
@@ -301,6 +309,13 @@ pub(super) static STEPS: [Step; 37] = [
         run: || wine::test("web"),
     },
     Step {
+        name: "wine-metrics",
+        is_for_releases: true,
+        about: "the metrics driver in Wine",
+        needs: wine_needs,
+        run: || wine::test("metrics"),
+    },
+    Step {
         // Wine has no UDP. The rest is tested on the host, by `units`.
         name: "wine-syslog",
         is_for_releases: true,
@@ -311,12 +326,14 @@ pub(super) static STEPS: [Step; 37] = [
 ];
 
 /// The crates whose code for Windows `lint` checks.
-const LINTED_FOR_WINDOWS: [&str; 9] = [
+const LINTED_FOR_WINDOWS: [&str; 11] = [
     "wsk",
     "wsk-sys",
     "wsk-driver",
     "echo",
     "echo-driver",
+    "metrics",
+    "metrics-driver",
     "syslog",
     "syslog-driver",
     "alloc-check",
@@ -324,10 +341,10 @@ const LINTED_FOR_WINDOWS: [&str; 9] = [
 ];
 
 /// The examples that are drivers.
-const EXAMPLES: [&str; 3] = ["echo", "syslog", "web"];
+const EXAMPLES: [&str; 4] = ["echo", "metrics", "syslog", "web"];
 
 /// Those without other crates' code, which may panic.
-const AUDITED: [&str; 2] = ["echo", "syslog"];
+const AUDITED: [&str; 3] = ["echo", "metrics", "syslog"];
 
 /// The profile of drivers that are not optimized. It shares what runs on the host, such as macros, with all other builds.
 const DEV: &str = "dev";

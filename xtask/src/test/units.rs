@@ -32,6 +32,11 @@ pub(super) fn web() -> Result<()> {
     report(&failed.concat())
 }
 
+/// The tests of the metrics example that run Prometheus.
+pub(super) fn metrics() -> Result<()> {
+    report(&cargo_test(&["--package", "metrics", "--test", "prometheus", "--", "--ignored"], &[])?)
+}
+
 /// The tests on the simulated network with all of their seeds. By default they run with an eighth: a defect that chance
 /// finds, it mostly finds with several.
 pub(super) fn seeds() -> Result<()> {

@@ -1,6 +1,7 @@
 //! `cargo xtask wine`: runs an example driver in Wine, on Linux, until Ctrl-C, or tests it there.
 
 mod echo;
+mod metrics;
 mod syslog;
 mod test;
 mod web;
@@ -72,6 +73,7 @@ fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
     let mut parameters = vec![self::port(port, address.port())];
     parameters.extend(url.map(self::url));
     let talk = match name {
+        "metrics" => format!("curl http://{address}/metrics"),
         "web" => format!("curl http://{address}/square/12"),
         _ => format!("nc {} {}", address.ip(), address.port()),
     };

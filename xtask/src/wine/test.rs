@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use cargo_wsk::build::Arch;
 use cargo_wsk::wine::{Channels, DriverService, Prefix, ServiceParameter, WineLog, netio};
 
-use super::{PORT, echo, free_port, port, syslog, web};
+use super::{PORT, echo, free_port, metrics, port, syslog, web};
 use crate::{driver, project};
 
 /// The time that a check may take. The longest one, with 10,000 connections, takes about 20 s here.
@@ -26,6 +26,7 @@ type Checks = fn(&Path, &WineLog) -> Result<()>;
 pub(crate) fn run(name: &str) -> Result<()> {
     let checks: Checks = match name {
         "echo" => echo::checks,
+        "metrics" => metrics::checks,
         "syslog" => syslog::checks,
         "web" => web::checks,
         _ => bail!("the driver `{name}` has no checks"),

@@ -1,0 +1,18 @@
+//! A Prometheus exporter: the memory, the sockets and the bytes of a driver, at `/metrics`.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `text.rs` | Prometheus' text format, and bounded text |
+//! | `metrics.rs` | the metrics: what `wsk` counts |
+//! | `server.rs` | as much of HTTP/1.1 as a scrape needs |
+//!
+//! The crate `metrics-driver`, in the folder `driver`, wraps it in a driver.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod metrics;
+mod server;
+mod text;
+
+pub use server::{Log, serve};
