@@ -194,6 +194,21 @@ static PROMETHEUS: Dependency = Dependency {
     is_there: || setup::on_path("prometheus") && setup::on_path("promtool"),
 };
 
+static SERVERS: [Dependency; 4] = [
+    Dependency {
+        name: "mosquitto",
+        package: "mosquitto",
+        is_there: || setup::on_path("mosquitto"),
+    },
+    Dependency {
+        name: "mosquitto_pub",
+        package: "mosquitto-clients",
+        is_there: || setup::on_path("mosquitto_pub"),
+    },
+    Dependency { name: "chronyd", package: "chrony", is_there: || setup::on_path("chronyd") },
+    Dependency { name: "dnsmasq", package: "dnsmasq-base", is_there: || setup::on_path("dnsmasq") },
+];
+
 fn nothing() -> Vec<&'static Dependency> {
     Vec::new()
 }
@@ -210,6 +225,11 @@ fn openssl() -> Vec<&'static Dependency> {
 /// The scraper that the metrics example is tested with.
 fn prometheus() -> Vec<&'static Dependency> {
     vec![&PROMETHEUS]
+}
+
+/// The servers and clients that the crates example is tested with.
+fn servers() -> Vec<&'static Dependency> {
+    SERVERS.iter().chain(&WEB_NEEDS).collect()
 }
 
 fn libclang() -> Vec<&'static Dependency> {

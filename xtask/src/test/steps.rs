@@ -12,7 +12,7 @@ use cargo_wsk::{Workspace, setup};
 
 use super::{
     Step, c, callback_cost, compilers, fuzz, headers, libclang, linted, miri, nothing, openssl,
-    prometheus, release, template, units, web_needs, wine as wine_needs, wine_web,
+    prometheus, release, servers, template, units, web_needs, wine as wine_needs, wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
@@ -29,7 +29,7 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 39] = [
+pub(super) static STEPS: [Step; 40] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -104,7 +104,15 @@ pub(super) static STEPS: [Step; 39] = [
         is_for_releases: true,
         about: "the https example against openssl, its lints, and its driver's link for both processors",
         needs: openssl,
-        run: https,
+        run: || own_workspace("https", &[]),
+    },
+    Step {
+        // Likewise, of crates for embedded Rust.
+        name: "crates",
+        is_for_releases: true,
+        about: "the crates example against others' servers, its lints, and its driver's link for both processors",
+        needs: servers,
+        run: || own_workspace("crates", &["all"]),
     },
     Step {
         // The example's other tests are steps of `units`.
@@ -432,17 +440,20 @@ fn wdk_sys_tests() -> Result<()> {
     in_place_of_wdk_sys(&["test", "--package", "wdk-sys-check"])
 }
 
-/// Checks a workspace that stands for the repository of a driver's author.
-fn https() -> Result<()> {
-    let folder = project::root().join("examples").join("https");
+/// Checks an example that is a workspace of its own, as the repository of a driver's author is. Its driver has these features.
+fn own_workspace(example: &str, features: &[&str]) -> Result<()> {
+    let folder = project::root().join("examples").join(example);
     let shell = Shell::new()?;
     shell.change_dir(&folder);
     run(&cmd!(shell, "cargo fmt --all --check"))?;
-    run(&cmd!(shell, "cargo clippy --quiet --locked --all-targets -- --deny warnings"))?;
+    // The driver, too, which a host builds as a library without an entry.
+    run(&cmd!(shell, "cargo clippy --quiet --locked --workspace --all-targets --all-features")
+        .args(["--", "--deny", "warnings"]))?;
     run(&cmd!(shell, "cargo test --quiet --locked"))?;
     let workspace = Workspace::find(Some(&folder.join("Cargo.toml")))?;
+    let package = format!("{example}-driver");
     for arch in Arch::ALL {
-        let image = Build::release("https-driver", arch).run(&workspace)?;
+        let image = Build { features, ..Build::release(&package, arch) }.run(&workspace)?;
         print!("{}", driver::describe(&image)?);
     }
     Ok(())

@@ -1,0 +1,67 @@
+//! Errors.
+
+use core::fmt;
+
+use hickory_proto::ProtoError;
+use hickory_proto::serialize::binary::DecodeError;
+
+/// Why a module's function failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The network, or an allocation of `wsk`'s.
+    System(wsk::Error),
+    /// edge-http.
+    EdgeHttp(edge_http::io::Error<wsk::Error>),
+    /// hickory-proto, of a question or its encoding.
+    Dns(ProtoError),
+    /// hickory-proto, of an answer.
+    DnsAnswer(DecodeError),
+    /// rust-mqtt. Its own error borrows from the message.
+    Mqtt(&'static str),
+    /// sntpc.
+    Ntp(sntpc::Error),
+    /// The peer's answer is larger than the buffer.
+    TooLarge,
+    /// The peer's answer is not what was asked for.
+    Unexpected,
+}
+
+/// The result of a module's function.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// Short: the texts of the crates' own errors, which `Debug` has, are large.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => write!(f, "{error}"),
+            Self::EdgeHttp(_) => f.write_str("the HTTP exchange failed"),
+            Self::Dns(_) => f.write_str("the question is no DNS message"),
+            Self::DnsAnswer(_) => f.write_str("the answer is no DNS message"),
+            Self::Mqtt(error) => f.write_str(error),
+            Self::Ntp(_) => f.write_str("the answer has no time"),
+            Self::TooLarge => f.write_str("the answer is larger than the buffer"),
+            Self::Unexpected => f.write_str("the answer is not what was asked for"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+macro_rules! from {
+    ($($error:ty => $name:ident,)+) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::$name(error)
+            }
+        }
+    )+};
+}
+
+from! {
+    wsk::Error => System,
+    edge_http::io::Error<wsk::Error> => EdgeHttp,
+    ProtoError => Dns,
+    DecodeError => DnsAnswer,
+    sntpc::Error => Ntp,
+}

@@ -1,0 +1,8 @@
+//! The crates against programs of others, over the machine's network, on an emulated kernel.
+
+mod dns;
+mod driver;
+mod http;
+mod mqtt;
+mod ntp;
+mod peer;
