@@ -36,9 +36,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use wsk_sys::image::image_static;
 
-use crate::operation::RequestKind;
-use crate::status::{Result, known};
-
 /// The network use of a driver since it was loaded. All but `sockets_open` only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -112,22 +109,21 @@ pub(crate) fn socket_ended() {
     totals().sockets_ended.fetch_add(1, Ordering::Release);
 }
 
-/// Counts bytes that a callback has accepted or retained.
-pub(crate) fn indicated(bytes: usize) {
+/// Counts bytes that a request has sent.
+pub(crate) fn sent(bytes: usize) {
+    add(&totals().bytes_sent, bytes);
+}
+
+/// Counts bytes that a request has received, or that a callback has accepted or retained.
+pub(crate) fn received(bytes: usize) {
     add(&totals().bytes_received, bytes);
 }
 
-/// Counts a completed request. `information` is the IRP's, which a message that was cut off has, too.
-pub(crate) fn completed(kind: RequestKind, result: Result<usize>, information: usize) {
+/// Counts a completed request.
+pub(crate) fn completed(is_failure: bool) {
     let totals = totals();
     add(&totals.requests, 1);
-    match result {
-        Ok(_) | Err(known::STATUS_BUFFER_OVERFLOW) => match kind {
-            RequestKind::Sends | RequestKind::Transmits => add(&totals.bytes_sent, information),
-            RequestKind::Receives => add(&totals.bytes_received, information),
-            RequestKind::Other => (),
-        },
-        Err(known::STATUS_CANCELLED) => (),
-        Err(_) => add(&totals.requests_failed, 1),
+    if is_failure {
+        add(&totals.requests_failed, 1);
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["status", "opaque_debug"],
     &["irql", "address", "flags", "event_mask", "std_error"],
-    &["transport", "capabilities", "pool", "random"],
+    &["transport", "capabilities", "counters", "pool", "random"],
     &["rundown"],
     &["kernel"],
     &["buffer", "dispatch"],

@@ -178,7 +178,7 @@ pub unsafe extern "C" fn receive_from<T: DatagramEvents>(
         Disposition::Refused => return STATUS_DATA_NOT_ACCEPTED,
     };
     #[cfg(feature = "counters")]
-    crate::counters::indicated(bytes);
+    crate::counters::received(bytes);
     status
 }
 
@@ -238,7 +238,7 @@ pub(super) unsafe fn receive_by<T: ConnectionEvents + ?Sized>(
         }
     };
     #[cfg(feature = "counters")]
-    crate::counters::indicated(accepted);
+    crate::counters::received(accepted);
     #[cfg(not(feature = "counters"))]
     let _ = accepted;
     status

@@ -7,6 +7,8 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use super::{Packet, RequestKind};
+#[cfg(feature = "counters")]
+use crate::{counters, status::known};
 
 #[cfg(feature = "counters")]
 pub(super) struct Counted(core::cell::Cell<RequestKind>);
@@ -34,7 +36,15 @@ impl Counted {
         let result = unsafe { packet.result() };
         // SAFETY: the caller owns the IRP.
         let information = unsafe { packet.information() };
-        crate::counters::completed(self.0.get(), result, information);
+        // A message that was cut off has the number of its bytes, too.
+        let is_transferred = matches!(result, Ok(_) | Err(known::STATUS_BUFFER_OVERFLOW));
+        counters::completed(!is_transferred && result != Err(known::STATUS_CANCELLED));
+        match self.0.get() {
+            _ if !is_transferred => {}
+            RequestKind::Sends | RequestKind::Transmits => counters::sent(information),
+            RequestKind::Receives => counters::received(information),
+            RequestKind::Other => {}
+        }
     }
 }
 

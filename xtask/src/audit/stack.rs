@@ -57,7 +57,7 @@ const CALLERS: [(&str, Caller); 22] = [
     ("wsk::deferred::", Caller::Thread),
     ("wsk::client::run", Caller::Thread),
     ("::run_deferred", Caller::Deferred),
-    ("::reap", Caller::Deferred),
+    ("::free_deferred", Caller::Deferred),
     ("wsk::socket::", Caller::End),
     ("wsk::events::attached::", Caller::End),
     ("wsk::events::", Caller::Event),
