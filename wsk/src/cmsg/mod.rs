@@ -10,7 +10,7 @@
 //! | [`ReceivedError`]: an ICMP error | by the option [`ip::RECEIVE_ERRORS`], or [`ipv6::RECEIVE_ERRORS`] | |
 //! | any other | by its option | [`SendControl::raw`] |
 //!
-//! Received messages are in [`Received`] and [`events::Datagram`]. When short of memory, the system may omit enabled
+//! Received messages are in [`Received`] and [`IndicatedDatagram`]. When short of memory, the system may omit enabled
 //! messages, so none is guaranteed to be present.
 //!
 //! ```
@@ -58,7 +58,7 @@
 //!   [`SendControl::keep_packet_info`] adds an empty message, which keeps it.
 //!
 //! [`Received`]: crate::socket::Received
-//! [`events::Datagram`]: crate::events::Datagram
+//! [`IndicatedDatagram`]: crate::events::IndicatedDatagram
 //! [`set_receive_packet_info`]: crate::socket::Socket::set_receive_packet_info
 //! [`set_receive_ecn`]: crate::socket::Socket::set_receive_ecn
 //! [`set_receive_traffic_class`]: crate::socket::Socket::set_receive_traffic_class

@@ -2,8 +2,8 @@
 
 #![expect(unsafe_code, reason = "an unsafe trait")]
 
-/// The driver's promise that its closures never wait while they hold a lock that [`DispatchRawMutex`](super::DispatchRawMutex) or
-/// [`DispatchCriticalSection`](super::DispatchCriticalSection) implements.
+/// The driver's promise that its closures never wait while they hold a lock that `DispatchRawMutex` or `DispatchCriticalSection`
+/// implements, each by a feature of its own.
 ///
 /// Both run a closure at `DISPATCH_LEVEL`, on the thread of the caller. The caller may be at `PASSIVE_LEVEL`, and its closure may
 /// have borrowed or copied its [`Passive`](crate::irql::Passive): `mutex.lock(|_| rt::block_on(passive, future))` compiles, since the other crate's
