@@ -11,4 +11,5 @@ pub mod headers;
 mod output;
 mod project;
 pub mod regen;
+mod unified_diff;
 pub mod wdk_sys;

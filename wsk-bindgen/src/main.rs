@@ -8,7 +8,7 @@ use std::thread::Builder;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use wsk_bindgen::headers::libclang;
+use wsk_bindgen::headers::{self, libclang};
 use wsk_bindgen::{api_record, deep_stack, diff, regen, wdk_sys};
 
 #[derive(Parser)]
@@ -52,16 +52,25 @@ fn main() -> ExitCode {
 fn supervise() -> Result<ExitCode> {
     let program = env::current_exe().context("cannot find this program's file")?;
     let mut worker = Process::new(program);
-    let status = worker.args(env::args_os().skip(1)).env(WORKER, "1").status();
-    let status = status.context("cannot start this program again")?;
-    match status.code().map(u8::try_from) {
-        Some(Ok(code)) => Ok(ExitCode::from(code)),
-        // A signal; on Windows, an NTSTATUS.
-        _ => bail!(
-            "libclang or bindgen crashed while it read the headers ({status}).\nThe usual reason is nesting that \
-             exceeds its stack: pointers to pointers, structures without a name, parentheses, long expressions."
-        ),
+    let worker = worker.args(env::args_os().skip(1)).env(WORKER, "1").spawn();
+    let mut worker = worker.context("cannot start this program again")?;
+    let status = worker.wait().context("cannot wait for the process that reads the headers")?;
+    if let Some(Ok(code)) = status.code().map(u8::try_from) {
+        return Ok(ExitCode::from(code));
     }
+    // A signal; on Windows, an NTSTATUS.
+    let headers: Vec<String> =
+        headers::take_overlays_of(worker.id(), "wsk.h")?.into_iter().collect();
+    let headers = if headers.is_empty() {
+        "the headers".to_owned()
+    } else {
+        format!("{} and the headers that it includes", headers.join(", "))
+    };
+    bail!(
+        "libclang or bindgen crashed while it read {headers} ({status}).\nThe usual reason is nesting that exceeds its \
+         stack: pointers to pointers, structures without a name, parentheses, long expressions. Find it in the \
+         header, and write it with less nesting."
+    )
 }
 
 fn work(cli: Cli) -> Result<()> {

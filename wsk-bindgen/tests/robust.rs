@@ -134,7 +134,11 @@ fn a_macro_that_no_longer_evaluates_is_named_with_its_reason() {
         assert_eq!(run.output().matches(reason).count(), 1, "{}", run.output());
         // The record has it as what it is, and the comparison says what that means.
         let run = on(&["surface", "--check"], headers.path(), &[]);
-        let gone = if value.is_empty() { "+removed" } else { "+WSK_FLAG_DRAIN = {}" };
+        let gone = match value {
+            "" => "+removed",
+            "\"four\"" => "+WSK_FLAG_DRAIN = { text = '\"four\"' }",
+            _ => "+WSK_FLAG_DRAIN = {}",
+        };
         run.fails_with(&[gone]);
     }
 }
@@ -296,13 +300,52 @@ fn deep_nesting_is_read_or_refused_with_a_message() {
         format!("typedef int {}WSK_T_STARS;\n", "*".repeat(1_000_000)),
         format!("typedef struct _WSK_T_DEEP {{ {} }} WSK_T_DEEP;\n", structures(20_000)),
         format!("#if {}1{}\n#endif\n", "(".repeat(1_000_000), ")".repeat(1_000_000)),
+        format!("#define WSK_T_SUM ({}1)\n", "1+".repeat(100_000)),
     ] {
         let headers = Headers::copy();
         headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
         for command in ["surface", "regen"] {
-            on(&[command, "--check"], headers.path(), &[]).fails_with(&["error: "]);
+            let file = headers.path().join("km/wsk.h");
+            on(&[command, "--check"], headers.path(), &[])
+                .fails_with(&["error: ", file.to_str().unwrap()]);
         }
     }
+}
+
+/// C has a member here, and the structures of C++ lack it: their layouts differ.
+#[test]
+fn members_without_a_name_that_only_c_has_are_refused() {
+    for (members, texts) in [
+        (
+            "struct _WSK_T_IN { ULONG Inner; }; ULONG One;",
+            ["line ", "member of type _WSK_T_IN without a name"],
+        ),
+        (
+            "union _WSK_T_IN { ULONG Inner; }; union _WSK_T_IN One;",
+            ["line ", "of type _WSK_T_IN without"],
+        ),
+        ("struct _WSK_BUF; ULONG One;", ["line ", "member of type _WSK_BUF without a name"]),
+        ("WSK_BUF; ULONG One;", ["km/wsk.h:", "a member without a name, which C has"]),
+    ] {
+        let headers = Headers::copy();
+        let new = format!("typedef struct _WSK_T {{ {members} }} WSK_T;\n/* Registration */");
+        headers.replace("km/wsk.h", "/* Registration */", &new);
+        on(&["surface", "--check"], headers.path(), &[]).fails_with(&texts);
+        regen(&[headers.path()]).fails_with(&["wsk.h:", texts[1]]);
+    }
+}
+
+/// libclang would take minutes for the offsets.
+#[test]
+fn a_structure_of_too_many_members_is_refused() {
+    let members: Vec<String> = (0..5000).map(|number| format!("ULONG M{number};")).collect();
+    let headers = Headers::copy();
+    let members = members.concat();
+    let new = format!("typedef struct _WSK_T {{ {members} }} WSK_T;\n/* Registration */");
+    headers.replace("km/wsk.h", "/* Registration */", &new);
+    on(&["surface", "--check"], headers.path(), &[])
+        .fails_with(&["WSK_T: it has 5000 members, of which at most 4096 can be read"]);
+    regen(&[headers.path()]).fails_with(&["wsk.h:", "_WSK_T has 5000 members"]);
 }
 
 #[test]

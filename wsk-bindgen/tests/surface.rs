@@ -107,7 +107,7 @@ NTSTATUS WskTest(CONST WSK_TEST *CONST, WSK_TEST_KIND Kind);
             +values = { WskTestFirst = 5, WskTestNext = 6 }
             +
             +[macros]
-            +WSK_TEST_NAME = { gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3" }
+            +WSK_TEST_NAME = { text = '"a string"', gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3" }
             +WSK_TEST_SUM = { parameters = 2, sample = 0x68AC, gate = "NTDDI_VERSION >= NTDDI_WIN10_RS3" }
             +
             +[structures.WSK_TEST]
@@ -197,11 +197,11 @@ fn macros_that_are_no_integers_have_no_value() {
             +[macros]
             +WSK_T_ANY = { parameters = 2, sample = 0x1234 }
             +WSK_T_DIVISION = {}
-            +"WSK_T_DOLLAR$" = {}
-            +WSK_T_FLOAT = {}
+            +"WSK_T_DOLLAR$" = { text = "10" }
+            +WSK_T_FLOAT = { text = "1.5" }
             +WSK_T_HALF = { parameters = 1 }
             +WSK_T_INFINITE = {}
-            +WSK_T_LARGE = {}
+            +WSK_T_LARGE = { text = "18446744073709551616" }
             +WSK_T_LINE = {}
             +WSK_T_NEXT = {}
             +WSK_T_NONE = { parameters = 0, sample = 7 }
@@ -209,7 +209,7 @@ fn macros_that_are_no_integers_have_no_value() {
             +WSK_T_OVERFLOW = {}
             +WSK_T_POINTER = {}
             +WSK_T_SHIFT = {}
-            +WSK_T_STRING = {}
+            +WSK_T_STRING = { text = '"four"' }
             +WSK_T_TWO = {}
             +WSK_T_TYPE = {}
             +WSK_T_WIDE = {}
@@ -362,7 +362,21 @@ fn headers_that_differ_by_processor_are_refused() {
         "    PMDL Mdl;\n",
         "    PMDL Mdl;\n#ifdef _ARM64_\n    ULONG More;\n#endif\n",
     );
-    check(&headers).fails_with(&["another wsk.h for arm64 than for x64", "WSK_BUF"]);
+    check(&headers).fails_with(&[
+        "another wsk.h for arm64 than for x64: WSK_BUF",
+        "+    { at = 8, name = \"More\", type = \"ULONG\", gate = \"defined(_ARM64_)\" },",
+        "remove the condition",
+    ]);
+    // Arm64 has no such calling convention.
+    let headers = Headers::copy();
+    let new = "typedef struct _WSK_T { VOID (__vectorcall *One)(VOID); } WSK_T;\n\
+               ULONG __vectorcall WskT(ULONG One);\n/* Registration */";
+    headers.replace("km/wsk.h", "/* Registration */", new);
+    check(&headers).fails_with(&[
+        "another wsk.h for arm64 than for x64: WSK_T, WskT",
+        "-    { at = 0, name = \"One\", type = \"void (__vectorcall *)()\" },",
+        "-returns = \"ULONG __vectorcall\"",
+    ]);
 }
 
 #[test]
@@ -383,12 +397,107 @@ fn declarations_of_cpp_are_refused_with_their_line() {
         ("class WskT { ULONG One; };", "WskT: it is a ClassDecl of C++"),
         ("struct WSK_T : WSK_BUF { ULONG One; };", "WSK_T: it has a base class of C++"),
         ("struct WSK_T { VOID Method(); };", "WSK_T: it has a method of C++ (Method)"),
+        ("enum class WSK_T { WskTOne };", "WSK_T: it is an `enum class` of C++"),
     ] {
         let headers = Headers::copy();
         let new = format!("EXTERN_C_END\n{declaration}\nEXTERN_C_BEGIN\n/* Registration */");
         headers.replace("km/wsk.h", "/* Registration */", &new);
         check(&headers).fails_with(&["wsk.h, line ", reason]);
     }
+}
+
+/// Changes of these would otherwise not be seen.
+#[test]
+fn every_part_of_a_declaration_is_recorded() {
+    let headers = Headers::copy();
+    let new = r#"
+ULONG WskTAny(PCSTR Format, ...);
+typedef ULONG (*PFN_WSK_T_ANY)(PCSTR Format, ...);
+typedef VOID (__stdcall *PFN_WSK_T_C)(VOID);
+typedef VOID WSK_T_FUNCTION(PCSTR Format, ...);
+typedef struct _WSK_T { VOID (*Any)(ULONG, ...); VOID (*(*Inner)(ULONG))(PVOID); } WSK_T;
+typedef struct _WSK_T_OPAQUE WSK_T_OPAQUE, *PWSK_T_OPAQUE;
+typedef enum _WSK_T_FORWARD : int WSK_T_FORWARD;
+typedef enum _WSK_T_BYTE : UCHAR { WskTByte = 255 } WSK_T_BYTE;
+typedef enum _WSK_T_WIDE : ULONG64 { WskTWide = 0xFFFFFFFFFFFFFFFF } WSK_T_WIDE;
+typedef enum _WSK_T_INT { WskTLeast = -1, WskTMost = 0x7FFFFFFF } WSK_T_INT;
+static const ULONG WskTConstant = 7;
+extern const ULONG WskTElsewhere;
+DEFINE_GUID(GUID_WSK_T, 0x12345678, 0x1234, 0x5678, 1, 2, 3, 4, 5, 6, 7, 8);
+#define WSK_T_STRING L"\\Device\\Wsk"
+#define WSK_T_STRINGS "a" "b"
+#define WSK_T_FLOAT (-1.5f)
+#define WSK_T_CAST ((WSK_INSPECT_ACTION)7)
+#define WSK_T_COMMA 5,
+#define WSK_T_AGAIN 1
+#define WSK_T_AGAIN 2
+#define WSK_T_HIDDEN(x) 42
+#define WSK_T_SELF WSK_T_SELF
+typedef ULONG WSK_T_ARRAYS[2][3];
+/* Registration */"#;
+    headers.replace("km/wsk.h", "/* Registration */", new);
+    differs(
+        &headers,
+        &expect![[r#"
+        -# The API of wsk.h in WDK 10.0.26100: identical to 10.0.22621.
+        +# The API of wsk.h in WDK 10.0.26100: the changes since 10.0.22621.
+        +
+        +[constants]
+        +WSK_T_AGAIN = { value = 2 }
+        +WSK_T_CAST = { value = 7 }
+        +WskTConstant = { value = 7 }
+        +
+        +[enumerations.WSK_T_BYTE]
+        +type = "UCHAR"
+        +values = { WskTByte = 0xFF }
+        +
+        +[enumerations.WSK_T_INT]
+        +values = { WskTLeast = -1, WskTMost = 0x7FFFFFFF }
+        +
+        +[enumerations.WSK_T_WIDE]
+        +type = "ULONG64"
+        +values = { WskTWide = -1 }
+        +
+        +[macros]
+        +WSK_T_COMMA = {}
+        +WSK_T_FLOAT = { text = "( - 1.5f )" }
+        +WSK_T_HIDDEN = { parameters = 1, sample = 0x2A }
+        +WSK_T_SELF = {}
+        +WSK_T_STRING = { text = 'L"\\Device\\Wsk"' }
+        +WSK_T_STRINGS = { text = '"a" "b"' }
+        +
+        +[aliases]
+        +PWSK_T_OPAQUE = { type = "WSK_T_OPAQUE*" }
+        +WSK_T_ARRAYS = { type = "ULONG[3][2]" }
+        +WSK_T_FORWARD = { type = "incomplete enum" }
+        +WSK_T_FUNCTION = { type = "void (PCSTR, ...)" }
+        +WSK_T_OPAQUE = { type = "incomplete struct" }
+        +
+        +[structures.WSK_T]
+        +size = 16
+        +align = 8
+        +fields = [
+        +    { at = 0, name = "Any", type = "void (*)(ULONG, ...)" },
+        +    { at = 8, name = "Inner", type = "void (*)(PVOID) (*)(ULONG)" },
+        +]
+        +
+        +[function_types.PFN_WSK_T_ANY]
+        +returns = "ULONG"
+        +parameters = ["PCSTR Format", "..."]
+        +
+        +[function_types.PFN_WSK_T_C]
+        +returns = "void"
+        +parameters = []
+        +
+        +[functions.WskTAny]
+        +returns = "ULONG"
+        +parameters = ["PCSTR Format", "..."]
+        +
+        +[variables]
+        +GUID_WSK_T = { type = "const GUID {0x12345678, 0x1234, 0x5678, 1, 2, 3, 4, 5, 6, 7, 8}" }
+        +WskTElsewhere = { type = "const ULONG" }
+    "#]],
+    );
 }
 
 #[test]

@@ -41,6 +41,8 @@ struct Constant {
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 struct Enumeration {
+    #[serde(rename = "type")]
+    ty: Option<String>,
     values: IndexMap<String, Number>,
     gate: Option<String>,
 }
@@ -50,6 +52,7 @@ struct Enumeration {
 struct MacroEntry {
     parameters: Option<usize>,
     sample: Option<Number>,
+    text: Option<String>,
     gate: Option<String>,
 }
 
@@ -95,11 +98,12 @@ impl RecordFile {
             add(name, entry.gate, ItemKind::Constant { value: entry.value });
         }
         for (name, entry) in self.enumerations {
-            add(name, entry.gate, ItemKind::Enumeration { values: entry.values });
+            let Enumeration { ty, values, gate } = entry;
+            add(name, gate, ItemKind::Enumeration { ty, values });
         }
         for (name, entry) in self.macros {
-            let MacroEntry { parameters, sample, gate } = entry;
-            add(name, gate, ItemKind::Macro(Macro { parameters, sample }));
+            let MacroEntry { parameters, sample, text, gate } = entry;
+            add(name, gate, ItemKind::Macro(Macro { parameters, sample, text }));
         }
         for (name, entry) in self.aliases {
             add(name, entry.gate, ItemKind::Alias { of: entry.ty });
@@ -142,7 +146,8 @@ pub(crate) fn write(written: &ReleaseToWrite<'_>) -> String {
     let removed: Vec<String> =
         before.keys().filter(|name| !written.items.contains_key(*name)).map(quoted).collect();
     let differs = |(name, item): &(&String, &Item)| before.get(*name) != Some(*item);
-    let items: Vec<(&String, &Item)> = written.items.iter().filter(differs).collect();
+    let items = written.items.iter().filter(differs);
+    let items: Items = items.map(|(name, item)| (name.clone(), item.clone())).collect();
 
     let mut text = heading(written.release, after, items.is_empty() && removed.is_empty());
     let _ = writeln!(text, "\nrelease = {}", quoted(written.release));
@@ -154,6 +159,12 @@ pub(crate) fn write(written: &ReleaseToWrite<'_>) -> String {
     if !removed.is_empty() {
         let _ = writeln!(text, "{}", list("removed", &removed));
     }
+    text + &self::items(&items)
+}
+
+/// The sections of these items.
+pub(crate) fn items(items: &Items) -> String {
+    let mut text = String::new();
     for section in SECTIONS {
         let items = items.iter().filter(|(_, item)| section_of(&item.kind) == section);
         let mut is_first = true;
@@ -230,9 +241,10 @@ fn write_item(text: &mut String, name: &str, item: &Item) {
             ItemKind::Alias { of } | ItemKind::Variable { of } => {
                 parts.push(format!("type = {}", quoted(of)));
             }
-            ItemKind::Macro(Macro { parameters, sample }) => {
+            ItemKind::Macro(Macro { parameters, sample, text }) => {
                 parts.extend(parameters.map(|count| format!("parameters = {count}")));
                 parts.extend(sample.map(|sample| format!("sample = {}", number(sample))));
+                parts.extend(text.as_ref().map(|text| format!("text = {}", quoted(text))));
             }
             _ => {}
         }
@@ -246,7 +258,10 @@ fn write_item(text: &mut String, name: &str, item: &Item) {
         let _ = writeln!(text, "{gate}");
     }
     match &item.kind {
-        ItemKind::Enumeration { values } => {
+        ItemKind::Enumeration { ty, values } => {
+            if let Some(ty) = ty {
+                let _ = writeln!(text, "type = {}", quoted(ty));
+            }
             let values: Vec<String> = values
                 .iter()
                 .map(|(name, value)| format!("{} = {}", key(name), number(*value)))

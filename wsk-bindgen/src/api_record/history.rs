@@ -125,7 +125,7 @@ struct Gate<'i>(Option<&'i str>);
 fn gate_of_item<'i>(items: &'i Items, name: &str) -> Option<Gate<'i>> {
     let item = items.get(name).or_else(|| {
         items.values().find(|item| match &item.kind {
-            ItemKind::Enumeration { values } => values.contains_key(name),
+            ItemKind::Enumeration { values, .. } => values.contains_key(name),
             _ => false,
         })
     })?;

@@ -27,6 +27,9 @@ pub(crate) enum ItemKind {
     },
     /// An enumeration, with its enumerators in their order.
     Enumeration {
+        /// The type of its values, if it is not `int`.
+        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+        ty: Option<String>,
         values: IndexMap<String, Number>,
     },
     Structure(Structure),
@@ -102,7 +105,19 @@ pub(crate) struct Macro {
     /// Its value for [`SAMPLES`], which reveals a changed definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sample: Option<Number>,
+    /// A string or a floating-point number, as C spells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
 }
+
+impl Parameter {
+    /// The `...` of a function with any number of arguments.
+    pub(crate) fn more() -> Self {
+        Self { ty: MORE.to_owned(), name: "_".to_owned() }
+    }
+}
+
+const MORE: &str = "...";
 
 /// The arguments that a macro is tried with.
 pub(crate) const SAMPLES: [&str; 4] = ["0x1234", "0x5678", "0x9ABC", "0xDEF0"];
@@ -111,6 +126,9 @@ impl TryFrom<String> for Parameter {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if text == MORE {
+            return Ok(Self::more());
+        }
         let (ty, name) =
             text.rsplit_once(' ').ok_or_else(|| format!("`{text}` is not a type and a name"))?;
         Ok(Self { ty: ty.to_owned(), name: name.to_owned() })
@@ -119,7 +137,10 @@ impl TryFrom<String> for Parameter {
 
 impl From<Parameter> for String {
     fn from(parameter: Parameter) -> Self {
-        format!("{} {}", parameter.ty, parameter.name)
+        match &*parameter.ty {
+            MORE => parameter.ty,
+            ty => format!("{ty} {}", parameter.name),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask surface`: what each release of the WDK has in wsk.h, recorded below `headers/records`.
 
+mod cpp;
 mod definitions;
 mod file;
 mod gates;
@@ -20,16 +21,18 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use self::cpp::{is_no_declaration, member_of_cpp, omitted_member, problem_of_members};
 pub(crate) use self::history::History;
 pub(crate) use self::read::{HEADER, Header, is_named, read};
-pub(crate) use self::reader::{alignment_of_its_own, integer, is_no_declaration, member_of_cpp};
+pub(crate) use self::reader::{alignment_of_its_own, integer};
 pub(crate) use self::records::{Record, Records};
-pub(crate) use self::spelling::is_ptr32;
+pub(crate) use self::spelling::{convention, is_ptr32};
 pub(crate) use self::windows::{Releases, WindowsRelease};
 use crate::headers::{IncludeTree, libclang, wdk};
 use crate::output;
 use crate::project;
-use crate::regen::{BindingsConfig, report};
+use crate::regen::BindingsConfig;
+use crate::unified_diff::unified_diff;
 
 /// Options of `cargo xtask surface`.
 #[derive(clap::Args)]
@@ -99,6 +102,13 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The items of a record that follows no other.
+#[cfg(test)]
+pub(crate) fn items_of(record: &str) -> items::Items {
+    let file: file::RecordFile = toml::from_str(record).unwrap();
+    file.items(&items::Items::new()).unwrap()
+}
+
 /// The release that headers are of, by the name that was given, the name of their folder, and what their
 /// sdkddkver.h says.
 pub(crate) fn identify(
@@ -137,7 +147,7 @@ fn write(headers: &Path, records: &Records, check: bool) -> Result<Vec<String>> 
         if old == text {
             continue;
         }
-        difference += &report::diff("recorded", "read", &name, &old, &text);
+        difference += &unified_diff("recorded", "read", &name, &old, &text);
         if !check {
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }

@@ -9,12 +9,15 @@ use anyhow::{Context, Result, bail};
 use clang::diagnostic::Severity;
 use clang::{Clang, Index, TranslationUnit, Unsaved};
 
+use super::cpp::omitted_member;
 use super::definitions::Definitions;
+use super::file;
 use super::gates::{Gates, is_balanced, macros};
-use super::items::{Items, SAMPLES};
+use super::items::{Item, Items, SAMPLES};
 use super::reader::Reader;
 use crate::deep_stack;
 use crate::headers::{ClangArguments, IncludeTree, Processor, libclang};
+use crate::unified_diff::unified_diff;
 
 /// The headers to read.
 pub(crate) const HEADER: &str = "wsk.h";
@@ -53,12 +56,14 @@ fn read_all(tree: &IncludeTree) -> Result<Header> {
         match &first {
             None => first = Some((*processor, read)),
             Some((first, other)) if *other != read => {
+                let (one, two) = (processor.name(), first.name());
                 let names = differing(&other.items, &read.items).join(", ");
+                let (old, new) = (differences(other, &read), differences(&read, other));
                 bail!(
-                    "{} has another wsk.h for {} than for {}: {names}",
+                    "{} has another {HEADER} for {one} than for {two}: {names}\n{}A record describes one API for all \
+                     processors: remove the condition or the type on which these items depend.",
                     tree.name,
-                    processor.name(),
-                    first.name()
+                    unified_diff(two, one, HEADER, &old, &new),
                 );
             }
             Some(_) => {}
@@ -74,6 +79,13 @@ fn differing<'a>(one: &'a Items, other: &'a Items) -> Vec<&'a str> {
     names.into_iter().filter(differs).map(String::as_str).collect()
 }
 
+/// The items of `one` that `other` lacks or has differently, as sections of a record.
+fn differences(one: &Header, other: &Header) -> String {
+    let differs = |(name, item): &(&String, &Item)| other.items.get(*name) != Some(*item);
+    let items = one.items.iter().filter(differs).map(|(name, item)| (name.clone(), item.clone()));
+    file::items(&items.collect())
+}
+
 fn read_one(clang: &Clang, tree: &IncludeTree, processor: Processor) -> Result<Header> {
     let text = tree.read(HEADER)?;
     let arguments = ClangArguments::new(tree, processor)?;
@@ -86,7 +98,7 @@ fn read_one(clang: &Clang, tree: &IncludeTree, processor: Processor) -> Result<H
         .skip_function_bodies(true)
         .parse()
         .with_context(|| format!("clang cannot read {}", tree.name))?;
-    let rejected = check(&unit, tree)?;
+    let rejected = check(&unit)?;
     let mut reader = Reader::new(Gates::read(&text), Definitions::read(&text), rejected);
     reader.entities(&unit.get_entity().get_children())?;
     reader.finish()
@@ -116,7 +128,11 @@ pub(super) fn wrapper(text: &str) -> String {
             let _ = writeln!(wrapper, "extern int {DEFINED}{name};");
         }
         // The lines below would be read as a part of what is not balanced, and the value of `__LINE__` would be theirs.
-        if is_balanced(&definition.body) && !definitions.depends_on_its_place(name) {
+        // A comma at the end would be read as one behind the last element of a list.
+        if is_balanced(&definition.body)
+            && !definition.body.ends_with(',')
+            && !definitions.depends_on_its_place(name)
+        {
             let value = match count {
                 None => name.clone(),
                 Some(count) => {
@@ -133,10 +149,11 @@ pub(super) fn wrapper(text: &str) -> String {
 
 /// Fails if clang has found an error in the headers. Returns the lines of the wrapper with errors: their macros
 /// are no integers.
-fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<BTreeSet<u32>> {
+fn check(unit: &TranslationUnit<'_>) -> Result<BTreeSet<u32>> {
     let mut errors = Vec::new();
     let mut rejected = BTreeSet::new();
     for diagnostic in unit.get_diagnostics() {
+        errors.extend(omitted_member(&diagnostic));
         if !matches!(diagnostic.get_severity(), Severity::Error | Severity::Fatal) {
             continue;
         }
@@ -150,7 +167,7 @@ fn check(unit: &TranslationUnit<'_>, tree: &IncludeTree) -> Result<BTreeSet<u32>
         }
     }
     if !errors.is_empty() {
-        bail!("{} cannot be read\nclang reported:\n{}", tree.name, libclang::errors(errors));
+        bail!("they cannot be read\nclang reported:\n{}", libclang::errors(errors));
     }
     Ok(rejected)
 }

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail, ensure};
-use clang::token::Token;
+use clang::token::{Token, TokenKind};
 use clang::{Entity, EntityKind, EvaluationResult, Type, TypeKind};
 
+use super::cpp::{is_no_declaration, member_of_cpp, problem_of_members};
 use super::definitions::Definitions;
 use super::gates::Gates;
 use super::items::{Field, Item, ItemKind, Items, Macro, Number, Parameter, Signature, Structure};
 use super::read::{DEFINED, HEADER, Header, RELEASES, VALUE, is_named, value_of};
-use super::spelling::Spelling;
+use super::spelling::{Spelling, convention};
 
 /// The items read so far.
 pub(super) struct Reader<'tu> {
@@ -29,6 +30,8 @@ pub(super) struct Reader<'tu> {
     defined: BTreeSet<String>,
     /// The macros of the header, each with its gate.
     macros: BTreeMap<String, (Entity<'tu>, Option<String>)>,
+    /// The values of GUIDs that are defined, by their names.
+    guids: BTreeMap<String, String>,
     /// The enumerations without a tag. A typedef may name them later.
     untagged: Vec<Entity<'tu>>,
 }
@@ -45,6 +48,7 @@ impl<'tu> Reader<'tu> {
             values: BTreeMap::new(),
             defined: BTreeSet::new(),
             macros: BTreeMap::new(),
+            guids: BTreeMap::new(),
             untagged: Vec::new(),
         }
     }
@@ -88,6 +92,10 @@ impl<'tu> Reader<'tu> {
                 self.macros.insert(name.to_owned(), (entity, gate));
                 return Ok(());
             }
+            EntityKind::MacroExpansion if name == "DEFINE_GUID" => {
+                self.guids.extend(guid(&entity));
+                return Ok(());
+            }
             EntityKind::StructDecl | EntityKind::UnionDecl | EntityKind::EnumDecl => {
                 if !entity.is_definition() {
                     return Ok(());
@@ -113,8 +121,13 @@ impl<'tu> Reader<'tu> {
                 (name.to_owned(), ItemKind::Function(self.signature(&ty, &parameters)?))
             }
             EntityKind::VarDecl => {
-                let of = self.spelling.of(&entity.get_type().context("it has no type")?);
-                (name.to_owned(), ItemKind::Variable { of })
+                let ty = entity.get_type().context("it has no type")?;
+                let value = integer(&entity).filter(|_| ty.is_const_qualified());
+                let kind = match value {
+                    Some(value) => ItemKind::Constant { value },
+                    None => ItemKind::Variable { of: self.spelling.of(&ty) },
+                };
+                (name.to_owned(), kind)
             }
             kind if is_no_declaration(kind) => return Ok(()),
             kind => bail!("it is a {kind:?} of C++, which a record cannot have"),
@@ -159,7 +172,17 @@ impl<'tu> Reader<'tu> {
                     self.spelling.add_typedef(declaration, name);
                     return self.definition(declaration).map(Some);
                 }
-                Some(tag) if tag == name => return Ok(None),
+                Some(tag) if tag == name && declaration.get_definition().is_some() => {
+                    return Ok(None);
+                }
+                Some(tag) if tag == name => {
+                    let of = match declaration.get_kind() {
+                        EntityKind::EnumDecl => "enum",
+                        EntityKind::UnionDecl => "union",
+                        _ => "struct",
+                    };
+                    return Ok(Some(ItemKind::Alias { of: format!("incomplete {of}") }));
+                }
                 Some(_) => {}
             }
         }
@@ -172,13 +195,24 @@ impl<'tu> Reader<'tu> {
 
     fn definition(&self, entity: Entity<'tu>) -> Result<ItemKind> {
         if entity.get_kind() == EntityKind::EnumDecl {
+            ensure!(
+                !entity.is_scoped(),
+                "it is an `enum class` of C++, which a record cannot have"
+            );
             let values = entity.get_children().into_iter().filter_map(|enumerator| {
                 Some((enumerator.get_name()?, enumerator_value(&entity, &enumerator)?))
             });
-            return Ok(ItemKind::Enumeration { values: values.collect() });
+            let underlying = entity.get_enum_underlying_type();
+            let underlying =
+                underlying.filter(|ty| ty.get_canonical_type().get_kind() != TypeKind::Int);
+            let ty = underlying.map(|ty| self.spelling.of(&ty));
+            return Ok(ItemKind::Enumeration { ty, values: values.collect() });
         }
         if let Some(member) = entity.get_children().iter().find_map(member_of_cpp) {
             bail!("it has a {member}, which a record cannot have");
+        }
+        if let Some(problem) = problem_of_members(&entity) {
+            bail!("it has {problem}");
         }
         let ty = entity.get_type().context("it has no type")?;
         let mut fields = Vec::new();
@@ -213,13 +247,19 @@ impl<'tu> Reader<'tu> {
     }
 
     fn signature(&self, ty: &Type<'tu>, parameters: &[Entity<'tu>]) -> Result<Signature> {
-        let returns = self.spelling.of(&ty.get_result_type().context("it returns nothing")?);
+        let mut returns = self.spelling.of(&ty.get_result_type().context("it returns nothing")?);
+        if let Some(convention) = convention(ty) {
+            let _ = write!(returns, " {convention}");
+        }
         let types = ty.get_argument_types().context("it has no parameters")?;
         let mut named = Vec::new();
         for (index, ty) in types.iter().enumerate() {
             let name = parameters.get(index).and_then(Entity::get_name);
             let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "_".to_owned());
             named.push(Parameter { ty: self.spelling.of(ty), name });
+        }
+        if ty.is_variadic() {
+            named.push(Parameter::more());
         }
         Ok(Signature { returns, parameters: named })
     }
@@ -248,6 +288,11 @@ impl<'tu> Reader<'tu> {
                 }
             }
         }
+        for (name, value) in &self.guids {
+            if let Some(Item { kind: ItemKind::Variable { of }, .. }) = self.items.get_mut(name) {
+                let _ = write!(of, " {{{value}}}");
+            }
+        }
         let named = |entity: &&Entity<'tu>| self.spelling.name(entity).is_none();
         for entity in self.untagged.iter().filter(named) {
             for enumerator in entity.get_children() {
@@ -267,11 +312,13 @@ impl<'tu> Reader<'tu> {
             // One with letters that only clang accepts has no constant, and is not lost.
             let value = self.values.get(&value_of(name, parameters)).copied();
             let kind = match (parameters, value) {
-                (Some(_), sample) => ItemKind::Macro(Macro { parameters, sample }),
+                (Some(_), sample) => ItemKind::Macro(Macro { parameters, sample, text: None }),
                 (None, Some(value)) => ItemKind::Constant { value },
-                (None, None) if tokens().len() > 1 => {
-                    ItemKind::Macro(Macro { parameters: None, sample: None })
-                }
+                (None, None) if tokens().len() > 1 => ItemKind::Macro(Macro {
+                    parameters: None,
+                    sample: None,
+                    text: literal(&tokens()),
+                }),
                 // An include guard.
                 (None, None) => continue,
             };
@@ -280,33 +327,6 @@ impl<'tu> Reader<'tu> {
         ensure!(!self.items.is_empty(), "{HEADER} declares nothing");
         Ok(Header { items: self.items, targets: self.targets })
     }
-}
-
-/// Whether clang lists entities of this kind beside the declarations: directives, assertions, stray semicolons.
-pub(crate) fn is_no_declaration(kind: EntityKind) -> bool {
-    matches!(
-        kind,
-        EntityKind::MacroDefinition
-            | EntityKind::MacroExpansion
-            | EntityKind::InclusionDirective
-            | EntityKind::StaticAssert
-            | EntityKind::NullStmt
-    )
-}
-
-/// The member of a structure that C does not have.
-pub(crate) fn member_of_cpp(member: &Entity<'_>) -> Option<String> {
-    let what = match member.get_kind() {
-        EntityKind::BaseSpecifier => "base class",
-        EntityKind::Method
-        | EntityKind::Constructor
-        | EntityKind::Destructor
-        | EntityKind::ConversionFunction
-        | EntityKind::FunctionTemplate => "method",
-        EntityKind::VarDecl => "static member",
-        _ => return None,
-    };
-    Some(format!("{what} of C++ ({})", member.get_name().unwrap_or_default()))
 }
 
 /// The value of a constant, if it is an integer of at most 64 bits. Pointers and floating-point numbers are none.
@@ -344,6 +364,28 @@ fn line(entity: &Entity<'_>) -> u32 {
 fn bytes<E: std::fmt::Debug>(size: Result<usize, E>) -> Result<u64> {
     let size = size.map_err(|error| anyhow::anyhow!("it has no layout: {error:?}"))?;
     u64::try_from(size).context("it is too large")
+}
+
+/// The text of a macro that stands for a string, a floating-point number, or another literal without an integer value.
+fn literal(tokens: &[Token<'_>]) -> Option<String> {
+    let body = tokens.get(1..)?;
+    let is_part = |token: &Token<'_>| match token.get_kind() {
+        TokenKind::Literal => true,
+        TokenKind::Punctuation => ["(", ")", "-"].contains(&&*token.get_spelling()),
+        _ => false,
+    };
+    let has_literal = body.iter().any(|token| token.get_kind() == TokenKind::Literal);
+    let spellings: Vec<String> = body.iter().map(Token::get_spelling).collect();
+    (has_literal && body.iter().all(is_part)).then(|| spellings.join(" "))
+}
+
+/// The name and the value in `DEFINE_GUID(NAME, 0x1234, …)`.
+fn guid(expansion: &Entity<'_>) -> Option<(String, String)> {
+    let tokens = expansion.get_range()?.tokenize();
+    let tokens: Vec<String> = tokens.iter().map(Token::get_spelling).collect();
+    let [_, _, name, _, value @ .., _] = &tokens[..] else { return None };
+    let numbers: Vec<&str> = value.iter().map(String::as_str).filter(|it| *it != ",").collect();
+    Some((name.clone(), numbers.join(", ")))
 }
 
 /// The number of parameters of a macro: `NAME ( A , B ) …`.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use clang::{Entity, EntityKind, Type, TypeKind};
+use clang::{CallingConvention, Entity, EntityKind, Type, TypeKind};
 
 /// The names of types.
 #[derive(Default)]
@@ -51,9 +51,13 @@ impl<'tu> Spelling<'tu> {
             let Some(returns) = pointee.get_result_type() else {
                 return format!("{}*{constant}", self.of(&pointee));
             };
-            let parameters = pointee.get_argument_types().unwrap_or_default();
-            let parameters: Vec<String> = parameters.iter().map(|ty| self.of(ty)).collect();
-            return format!("{} (*{constant})({})", self.of(&returns), parameters.join(", "));
+            let convention = convention(&pointee).map(|it| format!("{it} ")).unwrap_or_default();
+            let parameters = self.parameters(&pointee);
+            return format!("{} ({convention}*{constant})({parameters})", self.of(&returns));
+        }
+        if let Some(returns) = ty.get_result_type() {
+            let convention = convention(ty).map(|it| format!("{it} ")).unwrap_or_default();
+            return format!("{} {convention}({})", self.of(&returns), self.parameters(ty));
         }
         if let Some(element) = ty.get_element_type() {
             let size = ty.get_size().map(|size| size.to_string()).unwrap_or_default();
@@ -70,6 +74,15 @@ impl<'tu> Spelling<'tu> {
         if is_const { format!("const {name}") } else { name }
     }
 
+    fn parameters(&self, function: &Type<'tu>) -> String {
+        let types = function.get_argument_types().unwrap_or_default();
+        let mut parameters: Vec<String> = types.iter().map(|ty| self.of(ty)).collect();
+        if function.is_variadic() {
+            parameters.push("...".to_owned());
+        }
+        parameters.join(", ")
+    }
+
     /// A structure without a name is its members, an enumeration without one its enumerators.
     fn members(&self, ty: &Type<'tu>) -> String {
         if let Some(declaration) = ty.get_declaration()
@@ -84,6 +97,18 @@ impl<'tu> Spelling<'tu> {
             format!("{ty} {};", field.get_name().unwrap_or_default())
         });
         format!("{{ {} }}", fields.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// The calling convention of a function, unless it is that of C. On 64-bit processors, `__stdcall` and `__fastcall` are
+/// the same as that.
+pub(crate) fn convention(function: &Type<'_>) -> Option<&'static str> {
+    use CallingConvention::{Cdecl, Fastcall, RegCall, Stdcall, Thiscall, Vectorcall, Win64};
+    match function.get_calling_convention()? {
+        Cdecl | Fastcall | Stdcall | Thiscall | Win64 => None,
+        Vectorcall => Some("__vectorcall"),
+        RegCall => Some("__regcall"),
+        _ => Some("with another calling convention"),
     }
 }
 

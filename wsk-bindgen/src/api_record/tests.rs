@@ -210,7 +210,7 @@ fn the_bindings_are_what_is_recorded() {
             ItemKind::Constant { value } => {
                 assert_eq!(bindings.values.remove(name), Some(*value), "{name}");
             }
-            ItemKind::Enumeration { values } => {
+            ItemKind::Enumeration { values, .. } => {
                 for (name, value) in values {
                     assert_eq!(bindings.values.remove(name), Some(*value), "{name}");
                 }

@@ -94,7 +94,16 @@ impl Comparison<'_> {
             (ItemKind::Constant { value: old }, ItemKind::Constant { value: new }) => {
                 self.values(None, *old, *new);
             }
-            (ItemKind::Enumeration { values: old }, ItemKind::Enumeration { values: new }) => {
+            (
+                ItemKind::Enumeration { ty: old_type, values: old },
+                ItemKind::Enumeration { ty: new_type, values: new },
+            ) => {
+                if old_type != new_type {
+                    let [old, new] = [old_type, new_type].map(|ty| ty.as_deref().unwrap_or("int"));
+                    let text = format!("its values are {old} → {new}");
+                    let because = "its size or its sign changes";
+                    self.add(Aspect::Layout, None, text, Semver::Major, because);
+                }
                 for (name, value) in new {
                     match old.get(name) {
                         None => self.add(
@@ -141,6 +150,12 @@ impl Comparison<'_> {
                     let text = format!("the sample gives {old} → {new}");
                     self.add(Aspect::Value, None, text, Semver::Major, OTHER_VALUE);
                 }
+                if old.text != new.text {
+                    let [old, new] =
+                        [old, new].map(|it| it.text.as_deref().unwrap_or("no literal"));
+                    let text = format!("{old} → {new}");
+                    self.add(Aspect::Value, None, text, Semver::Major, OTHER_VALUE);
+                }
             }
             (old, new) => {
                 let text = format!("{} → {}", old.name(), new.name());
@@ -152,6 +167,11 @@ impl Comparison<'_> {
                     "its kind changes, and uses no longer compile",
                 );
             }
+        }
+        if self.differences.is_empty() {
+            let text = "its members have another order".to_owned();
+            let because = "their names, types and offsets are the same";
+            self.add(Aspect::Member, None, text, Semver::Minor, because);
         }
         self.differences
     }
@@ -310,7 +330,7 @@ pub(crate) fn describe(item: &Item) -> String {
     let kind = item.kind.name();
     match &item.kind {
         ItemKind::Constant { value } => format!("{kind} {}", number(*value)),
-        ItemKind::Enumeration { values } => {
+        ItemKind::Enumeration { values, .. } => {
             let values: Vec<String> =
                 values.iter().map(|(name, value)| format!("{name} = {}", number(*value))).collect();
             format!("{kind} {{ {} }}", values.join(", "))

@@ -5,6 +5,8 @@ mod markdown;
 mod project;
 mod report;
 mod side;
+#[cfg(test)]
+mod tests;
 mod text;
 mod to_do;
 

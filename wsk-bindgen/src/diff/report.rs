@@ -146,7 +146,7 @@ impl ReportWriter<'_> {
                 ItemKind::Structure(structure) => {
                     needs.extend(self.member(name, &structure.fields, difference));
                 }
-                ItemKind::Enumeration { values } => {
+                ItemKind::Enumeration { values, .. } => {
                     needs.extend(self.enumerator(values, difference));
                 }
                 ItemKind::FunctionType(_)
@@ -255,7 +255,7 @@ impl ReportWriter<'_> {
         if self.is_documented(name, item) {
             names.push(name);
         }
-        if let ItemKind::Enumeration { values } = &item.kind {
+        if let ItemKind::Enumeration { values, .. } = &item.kind {
             names.extend(values.keys().map(String::as_str));
         }
         let need = |name| RequiredEdit {

@@ -357,3 +357,19 @@ fn a_package_that_is_still_packed_is_no_folder() {
     assert!(error.contains("unpack a package"), "{error}");
     assert!(KitLocation::given(&[Path::new("/missing/kit").into()]).is_err());
 }
+
+#[test]
+fn the_headers_of_a_process_that_crashed_are_known() {
+    let headers = super::IncludeTree::own(&crate::project::root().join("headers")).unwrap();
+    // No process has this number.
+    let process = u32::MAX;
+    let overlay =
+        crate::project::scratch().join(format!("{}0.json", super::overlay_prefix(process)));
+    fs::create_dir_all(crate::project::scratch()).unwrap();
+    fs::write(&overlay, headers.overlay().unwrap()).unwrap();
+    let found = super::take_overlays_of(process, "WSK.H").unwrap();
+    let path = crate::project::root().join("headers/km/wsk.h");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [path.to_str().unwrap()]);
+    assert!(!overlay.exists());
+    assert!(super::take_overlays_of(process, "wsk.h").unwrap().is_empty());
+}

@@ -14,7 +14,7 @@ use super::advice::Age;
 use super::bindings_config::BindingsConfig;
 use super::clang::{ALIGN, CONSTANT, OFFSET, SIGN, SIZE, WRAPPER, wrapper};
 use super::expressible::inexpressible;
-use crate::api_record::{HEADER, integer, is_named};
+use crate::api_record::{HEADER, integer, is_named, omitted_member};
 use crate::deep_stack;
 use crate::headers::{ClangArguments, IncludeTree, Processor, libclang};
 
@@ -77,6 +77,7 @@ fn check_for(
     let mut in_headers = Vec::new();
     let mut without_value = BTreeMap::new();
     for diagnostic in unit.get_diagnostics() {
+        in_headers.extend(omitted_member(&diagnostic));
         if !matches!(diagnostic.get_severity(), Severity::Error | Severity::Fatal) {
             continue;
         }

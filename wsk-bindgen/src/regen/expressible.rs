@@ -6,7 +6,8 @@ use clang::{Entity, EntityKind, Type, TypeKind};
 use super::bindings_config::{BindingsConfig, ItemConfig};
 use super::layout;
 use crate::api_record::{
-    HEADER, alignment_of_its_own, is_named, is_no_declaration, is_ptr32, member_of_cpp,
+    HEADER, alignment_of_its_own, convention, is_named, is_no_declaration, is_ptr32, member_of_cpp,
+    problem_of_members,
 };
 
 /// The names of Rust's own types, which bindgen takes for these and does not declare.
@@ -71,6 +72,9 @@ impl Problems {
         }
         match entity.get_kind() {
             EntityKind::StructDecl | EntityKind::UnionDecl => self.structure(entity, name),
+            EntityKind::EnumDecl if entity.is_scoped() => {
+                self.found.push(format!("{name} is an `enum class` of C++"));
+            }
             EntityKind::EnumDecl => {}
             EntityKind::TypedefDecl | EntityKind::TypeAliasDecl => self.typedef(entity, name),
             EntityKind::FunctionDecl | EntityKind::VarDecl => {
@@ -115,6 +119,10 @@ impl Problems {
     }
 
     fn structure(&mut self, entity: &Entity<'_>, name: &str) {
+        if let Some(problem) = problem_of_members(entity) {
+            self.found.push(format!("{name} has {problem}"));
+            return;
+        }
         for child in entity.get_children() {
             if let Some(member) = member_of_cpp(&child) {
                 self.found.push(format!("{name} has a {member}"));
@@ -179,7 +187,7 @@ fn part_of_canonical(ty: &Type<'_>) -> Option<&'static str> {
         // Without a kind of its own in the crate `clang`.
         _ if ty.get_display_name().starts_with("_Complex ") => return Some("a complex number"),
         TypeKind::MemberPointer => return Some("a pointer to a member of C++"),
-        TypeKind::FunctionPrototype | TypeKind::FunctionNoPrototype if !is_of_c(ty) => {
+        TypeKind::FunctionPrototype | TypeKind::FunctionNoPrototype if convention(ty).is_some() => {
             return Some("a function with another calling convention than that of C");
         }
         _ => {}
@@ -190,13 +198,6 @@ fn part_of_canonical(ty: &Type<'_>) -> Option<&'static str> {
         .flatten()
         .chain(ty.get_argument_types().into_iter().flatten())
         .find_map(|part| part_of_canonical(&part.get_canonical_type()))
-}
-
-/// Whether a function is called as those of C are. On 64-bit processors, `__stdcall` and `__fastcall` are the same.
-fn is_of_c(function: &Type<'_>) -> bool {
-    use clang::CallingConvention::{Cdecl, Fastcall, Stdcall, Thiscall, Win64};
-    let convention = function.get_calling_convention();
-    convention.is_none_or(|it| matches!(it, Cdecl | Fastcall | Stdcall | Thiscall | Win64))
 }
 
 /// Whether a type is made of a structure with neither a tag nor a typedef. Clang displays its place instead.

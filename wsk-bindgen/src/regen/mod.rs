@@ -27,6 +27,7 @@ pub(crate) use self::bindings_config::BindingsConfig;
 use crate::deep_stack;
 use crate::diff::{Report, Side};
 use crate::headers::{IncludeTree, Processor, libclang, wdk};
+use crate::unified_diff::unified_diff;
 use crate::{output, project};
 
 /// Options of `cargo xtask regen`.
@@ -171,7 +172,7 @@ fn generate(
             bail!(
                 "{} gives different bindings for x64 and for arm64:\n{}",
                 tree.name,
-                report::diff("x64", "arm64", one.name, &one.text, &other.text)
+                unified_diff("x64", "arm64", one.name, &one.text, &other.text)
             );
         }
     }

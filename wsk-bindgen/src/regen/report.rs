@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 use quote::ToTokens;
-use similar::TextDiff;
 use syn::Item;
+
+use crate::unified_diff::unified_diff;
 
 /// The differences of all files.
 #[derive(Default)]
@@ -44,7 +45,7 @@ impl BindingsDiff {
                 _ => {}
             }
         }
-        let diff = (old != new).then(|| diff("committed", "generated", name, old, new));
+        let diff = (old != new).then(|| unified_diff("committed", "generated", name, old, new));
         let is_new = old.is_empty();
         self.files.push(FileDiff { name, is_new, kinds, added, removed, changed, diff });
         Ok(())
@@ -79,15 +80,6 @@ impl BindingsDiff {
         }
         text
     }
-}
-
-/// A unified difference of two texts, which come from these two places.
-pub(crate) fn diff(from: &str, to: &str, name: &str, old: &str, new: &str) -> String {
-    TextDiff::from_lines(old, new)
-        .unified_diff()
-        .context_radius(3)
-        .header(&format!("{from}/{name}"), &format!("{to}/{name}"))
-        .to_string()
 }
 
 type ReportedItems = BTreeMap<String, (&'static str, String)>;

@@ -13,7 +13,8 @@ use syn::UseTree;
 use self::reduce::Reduction;
 use self::source::WdkSysItems;
 use crate::project;
-use crate::regen::{BindingsConfig, report};
+use crate::regen::BindingsConfig;
+use crate::unified_diff::unified_diff;
 
 /// Where the stand-in is, from the project's root.
 const STAND_IN: &str = "cargo-wsk/stand-in/wdk-sys";
@@ -67,7 +68,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
         changed = true;
         if args.check {
-            print!("{}", report::diff("recorded", "wdk-sys", name, &old, &text));
+            print!("{}", unified_diff("recorded", "wdk-sys", name, &old, &text));
         } else {
             fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
             println!("{name} changed");
