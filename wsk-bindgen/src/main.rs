@@ -12,7 +12,7 @@ use wsk_bindgen::headers::{self, libclang};
 use wsk_bindgen::{api_record, deep_stack, diff, regen, wdk_sys};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about, version)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about, version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -21,10 +21,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Generate the bindings of wsk-sys from the headers
+    #[command(after_long_help = regen::HELP)]
     Regen(regen::Args),
     /// Record the API of a WDK's wsk.h
+    #[command(after_long_help = api_record::HELP)]
     Surface(api_record::Args),
     /// Compare wsk.h of two releases, or the bindings with a WDK, and report what each change means
+    #[command(after_long_help = diff::HELP)]
     Diff(diff::Args),
     /// Record the types and functions of wdk-sys, for the crate that replaces it in tests
     WdkSys(wdk_sys::Args),

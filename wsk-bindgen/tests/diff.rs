@@ -1,5 +1,5 @@
 //! `cargo xtask diff`, as a maintainer runs it: between recorded releases, and on headers that were changed.
-//! What is said in whole is in `diff`; `UPDATE_EXPECT=1` writes it anew.
+//! The whole reports are in the folder `diff`; `UPDATE_EXPECT=1` writes them.
 
 mod support;
 
@@ -234,4 +234,279 @@ fn an_unknown_side_is_refused_with_the_known_ones() {
     let arguments = ["diff", "bindings"].map(OsStr::new).into_iter();
     xtask(arguments.chain([empty.path().as_os_str()])).fails_with(&["no WDK here"]);
     xtask(["diff", "6001", "7600", "--format", "html"]).fails_with(&["text, markdown, json"]);
+}
+
+/// A change of wsk.h: its texts before and after, and the lines that the report contains.
+type Change<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
+#[track_caller]
+fn reports(changes: &[Change<'_>]) {
+    for (edits, lines) in changes {
+        let headers = Headers::copy();
+        for (from, to) in *edits {
+            headers.replace("km/wsk.h", from, to);
+        }
+        let report = said(&headers, "text");
+        for line in *lines {
+            assert!(report.contains(line), "`{line}` is missing after {edits:?}:\n{report}");
+        }
+        if lines.iter().any(|line| line.contains("ABI break: ")) {
+            let step = "ABI break in ";
+            assert!(report.contains(step), "`{step}` is missing after {edits:?}:\n{report}");
+        } else {
+            assert!(!report.contains("ABI break"), "after {edits:?}:\n{report}");
+        }
+    }
+}
+
+const BREAK: &str = "ABI break: drivers that were compiled with the old header disagree";
+const KEPT: &str = "ABI kept: drivers that were compiled with the old header work";
+
+#[test]
+fn every_change_of_a_function_has_its_effect() {
+    let before = "VOID WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration);";
+    let register =
+        "NTSTATUS WskRegister(PWSK_CLIENT_NPI WskClientNpi, PWSK_REGISTRATION WskRegistration);";
+    reports(&[
+        (
+            &[(before, "")],
+            &[
+                "WskReleaseProviderNPI: function void (PWSK_REGISTRATION WskRegistration)",
+                "drivers that import it no longer load",
+                "headers/km/wsk.h: remove WskReleaseProviderNPI",
+                "[wsk.WskReleaseProviderNPI] removed",
+                BREAK,
+            ],
+        ),
+        (
+            &[(before, "NTSTATUS WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration);")],
+            &["→ NTSTATUS (PWSK_REGISTRATION WskRegistration) (major, ABI break", BREAK],
+        ),
+        (
+            &[(
+                before,
+                "VOID WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration, ULONG Flags);",
+            )],
+            &["→ void (PWSK_REGISTRATION WskRegistration, ULONG Flags) (major, ABI break", BREAK],
+        ),
+        (
+            &[(before, "VOID WskReleaseProviderNPI(PWSK_REGISTRATION Registration);")],
+            &["→ void (PWSK_REGISTRATION Registration) (minor, ABI kept: only names", KEPT],
+        ),
+        (
+            &[(
+                register,
+                "NTSTATUS WskRegister(CONST WSK_CLIENT_NPI *WskClientNpi, PWSK_REGISTRATION WskRegistration);",
+            )],
+            &[
+                "(const WSK_CLIENT_NPI* WskClientNpi, PWSK_REGISTRATION WskRegistration) (major, ABI kept",
+                KEPT,
+            ],
+        ),
+        // All of C's conventions are one on 64-bit processors.
+        (
+            &[(before, "VOID NTAPI WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration);")],
+            &["no change", "to do\n  nothing"],
+        ),
+        (
+            &[(before, "VOID WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration, ...);")],
+            &["→ void (PWSK_REGISTRATION WskRegistration, ...) (major, ABI break", BREAK],
+        ),
+        (
+            &[(
+                before,
+                "#if NTDDI_VERSION >= NTDDI_WIN10\nVOID WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration);\n#endif",
+            )],
+            &[
+                "no gate → NTDDI_VERSION >= NTDDI_WIN10 (major, ABI kept: a later Windows introduces it",
+                KEPT,
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn every_change_of_a_layout_has_its_effect() {
+    let buffer = "typedef struct _WSK_BUF {\n    PMDL Mdl;\n    ULONG Offset;\n    SIZE_T Length;\n} WSK_BUF,";
+    let with = |members: &str| format!("typedef struct _WSK_BUF {{\n{members}\n}} WSK_BUF,");
+    let packed = format!("#pragma pack(push, 1)\n{buffer}")
+        .replace("} WSK_BUF,", "} WSK_BUF;\n#pragma pack(pop)\ntypedef WSK_BUF");
+    reports(&[
+        // In the middle, in what was padding: no offset changes, and older drivers leave it uninitialized.
+        (
+            &[(buffer, &with("PMDL Mdl; ULONG Offset; ULONG Flags; SIZE_T Length;"))],
+            &[
+                "+ Flags: ULONG at 12 (major, ABI break",
+                "fields.Flags of [wsk.WSK_BUF] (not done)",
+                BREAK,
+            ],
+        ),
+        (
+            &[(buffer, &with("PMDL Mdl; PVOID Owner; ULONG Offset; SIZE_T Length;"))],
+            &[
+                "24 → 32 bytes (major, ABI break: its size changes)",
+                "Offset at 8 → 16",
+                "Length at 16 → 24",
+                "+ Owner: PVOID at 8",
+                // Those that contain it change as well.
+                "WSK_BUF_LIST: structure\n      32 → 40 bytes",
+                "WSK_DATAGRAM_INDICATION: structure\n      56 → 64 bytes",
+                BREAK,
+            ],
+        ),
+        (
+            &[(buffer, &with("PMDL Mdl; SIZE_T Length; ULONG Offset;"))],
+            &["Offset at 8 → 16", "Length at 16 → 8", BREAK],
+        ),
+        (
+            &[(buffer, &with("PMDL Mdl; LONG Offset; SIZE_T Length;"))],
+            &["Offset: ULONG → LONG (major, ABI break: its type changes)", BREAK],
+        ),
+        (
+            &[(buffer, &with("struct _MDL *Mdl; ULONG Offset; SIZE_T Length;"))],
+            &[
+                "Mdl: PMDL → MDL* (major, ABI kept: its type changes, and is represented as before)",
+                KEPT,
+            ],
+        ),
+        (
+            &[(buffer, &with("PMDL Mdl; ULONG Offset : 24; ULONG Flags : 8; SIZE_T Length;"))],
+            &["Offset: ULONG → ULONG bits 0+24", "+ Flags: ULONG bits 0+8 at 11", BREAK],
+        ),
+        (
+            &[(buffer, &with("PMDL Mdl; ULONG Offset; SIZE_T Length; UCHAR More[];"))],
+            &["+ More: UCHAR[] at 24 (major, ABI break", BREAK],
+        ),
+        (
+            &[(buffer, &packed)],
+            &["24 → 20 bytes", "aligned to 8 → 1 bytes", "Length at 16 → 12", BREAK],
+        ),
+        (
+            &[(
+                buffer,
+                &buffer.replace("struct _WSK_BUF", "struct __declspec(align(16)) _WSK_BUF"),
+            )],
+            &["24 → 32 bytes", "aligned to 8 → 16 bytes", BREAK],
+        ),
+        (
+            &[(buffer, &with("union { PMDL Mdl; PVOID Address; }; ULONG Offset; SIZE_T Length;"))],
+            &["+ Address: PVOID at 0 (major, ABI break", BREAK],
+        ),
+        (
+            &[("    GUID ProviderId;\n", "    GUID ProviderId[1];\n")],
+            &["ProviderId: GUID → GUID[1] (major, ABI break", BREAK],
+        ),
+        // In the middle of a table, every later slot is another.
+        (
+            &[(
+                "    PFN_WSK_BIND WskBind;\n    PFN_WSK_SEND_TO",
+                "    PFN_WSK_CONNECT WskConnect;\n    PFN_WSK_BIND WskBind;\n    PFN_WSK_SEND_TO",
+            )],
+            &[
+                "WskBind at 16 → 24",
+                "+ WskConnect: PFN_WSK_CONNECT at 16 (major, ABI break",
+                "the slot WskConnect of DatagramDispatch",
+                BREAK,
+            ],
+        ),
+        (
+            &[(
+                "    PFN_WSK_ABORT_EVENT WskAbortEvent;\n",
+                "    PFN_WSK_ABORT_EVENT WskAbortEvent;\n    PFN_WSK_CLIENT_EVENT WskClientEvent;\n",
+            )],
+            &[
+                "24 → 32 bytes (major, ABI break",
+                "the callback WskClientEvent of WSK_CLIENT_LISTEN_DISPATCH",
+                BREAK,
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn every_change_of_a_value_or_a_type_has_its_effect() {
+    reports(&[
+        (
+            &[("    WskGetOption,\n", "    WskGetOption,\n    WskQueryOption,\n")],
+            &[
+                "+ WskQueryOption = 2 (minor, ABI kept: a new name)",
+                "WskIoctl: 2 → 3 (major, ABI break: code compiled with the old value passes a wrong one)",
+                "WskControlMax: 3 → 4 (major, ABI kept: it is the number of the values, which grows)",
+                "[wsk.WskQueryOption] (not done)",
+                BREAK,
+            ],
+        ),
+        (
+            &[("    WskIoctl,\n", "    WskIoctl,\n    WskQueryOption,\n")],
+            &["+ WskQueryOption = 3", "WskControlMax: 3 → 4 (major, ABI kept", KEPT],
+        ),
+        (
+            &[("    WskInspectReject,\n", "    WskInspectReject = 1,\n")],
+            &["WskInspectReject: 0 → 1 (major, ABI break", "WskInspectAccept: 1 → 2", BREAK],
+        ),
+        (
+            &[(
+                "typedef enum {\n    WskSetOption",
+                "typedef enum : unsigned char {\n    WskSetOption",
+            )],
+            &[
+                "its values are int → unsigned char (major, ABI break: its size or its sign changes)",
+                BREAK,
+            ],
+        ),
+        // Another spelling of a value is the same.
+        (&[("WSK_FLAG_DRAIN   0x00000004", "WSK_FLAG_DRAIN   (1ul << 2)")], &["no change"]),
+        (
+            &[("WSK_EVENT_DISABLE      0x80000000", "WSK_EVENT_DISABLE      ((LONG)0x80000000)")],
+            &[
+                "WSK_EVENT_DISABLE: constant\n      0x80000000 → -2147483648 (major, ABI break",
+                BREAK,
+            ],
+        ),
+        (
+            &[("WSK_FLAG_DRAIN   0x00000004", "WSK_FLAG_DRAIN   4.0")],
+            &["constant 4 → macro 4.0 (major, ABI break", BREAK],
+        ),
+        (
+            &[("_WSAIO(IOC_WSK, 0x7)", "_WSAIOR(IOC_WSK, 0x7)")],
+            &["0x2F000007 → 0x4F000007 (major, ABI break", BREAK],
+        ),
+        (
+            &[("MAKE_WSK_VERSION(Major, Minor) ", "MAKE_WSK_VERSION(Major, Minor, Build) ")],
+            &[
+                "2 → 3 parameters (major, ABI kept: calls no longer compile)",
+                "wsk-sys/src/wsk.rs: MAKE_WSK_VERSION, by hand",
+                KEPT,
+            ],
+        ),
+        (
+            &[("typedef PVOID PWSK_CLIENT;", "typedef VOID *PWSK_CLIENT;")],
+            &[
+                "PVOID → void* (major, ABI kept: its type changes, and is represented as before)",
+                KEPT,
+            ],
+        ),
+        (
+            &[("typedef PVOID PWSK_CLIENT;", "typedef ULONG PWSK_CLIENT;")],
+            &["PVOID → ULONG (major, ABI break: its type changes)", BREAK],
+        ),
+        (
+            &[("extern CONST NPIID NPI_WSK_INTERFACE_ID;", "")],
+            &[
+                "NPI_WSK_INTERFACE_ID: variable const NPIID",
+                "drivers that import it no longer load",
+                BREAK,
+            ],
+        ),
+        (
+            &[(
+                "#if (NTDDI_VERSION >= NTDDI_WIN10_RS2)\ntypedef NTSTATUS(WSKAPI *PFN_WSK_LISTEN)(PWSK_SOCKET Socket, PIRP Irp);\n#endif",
+                "typedef NTSTATUS(WSKAPI *PFN_WSK_LISTEN)(PWSK_SOCKET Socket, PIRP Irp);",
+            )],
+            &[
+                "PFN_WSK_LISTEN: function type\n      NTDDI_VERSION >= NTDDI_WIN10_RS2 → no gate (minor, ABI kept",
+                KEPT,
+            ],
+        ),
+    ]);
 }

@@ -363,7 +363,7 @@ fn headers_that_differ_by_processor_are_refused() {
         "    PMDL Mdl;\n#ifdef _ARM64_\n    ULONG More;\n#endif\n",
     );
     check(&headers).fails_with(&[
-        "another wsk.h for arm64 than for x64: WSK_BUF",
+        "wsk.h differs between x64 and arm64: WSK_BUF",
         "+    { at = 8, name = \"More\", type = \"ULONG\", gate = \"defined(_ARM64_)\" },",
         "remove the condition",
     ]);
@@ -373,7 +373,7 @@ fn headers_that_differ_by_processor_are_refused() {
                ULONG __vectorcall WskT(ULONG One);\n/* Registration */";
     headers.replace("km/wsk.h", "/* Registration */", new);
     check(&headers).fails_with(&[
-        "another wsk.h for arm64 than for x64: WSK_T, WskT",
+        "wsk.h differs between x64 and arm64: WSK_T, WskT",
         "-    { at = 0, name = \"One\", type = \"void (__vectorcall *)()\" },",
         "-returns = \"ULONG __vectorcall\"",
     ]);

@@ -34,6 +34,17 @@ use crate::project;
 use crate::regen::BindingsConfig;
 use crate::unified_diff::unified_diff;
 
+/// The end of `cargo xtask surface --help`.
+pub const HELP: &str = "\
+A record in headers/records lists what its release has and the one before it lacks or has differently, so that a new
+WDK can be reviewed. \"Since\" in wsk-sys's documentation is derived from the records.
+
+A new WDK: add its release to headers/windows.toml, run `cargo xtask surface --wdk`, and commit the record.
+CONTRIBUTING.md has the whole recipe.
+
+Exit code: 0 if the record is written, or is as it should be; 1 for a difference with --check, or headers that cannot
+be read; 2 for wrong options.";
+
 /// Options of `cargo xtask surface`.
 #[derive(clap::Args)]
 pub struct Args {

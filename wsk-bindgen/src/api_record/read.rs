@@ -60,7 +60,7 @@ fn read_all(tree: &IncludeTree) -> Result<Header> {
                 let names = differing(&other.items, &read.items).join(", ");
                 let (old, new) = (differences(other, &read), differences(&read, other));
                 bail!(
-                    "{} has another {HEADER} for {one} than for {two}: {names}\n{}A record describes one API for all \
+                    "{}: {HEADER} differs between {two} and {one}: {names}\n{}A record describes one API for all \
                      processors: remove the condition or the type on which these items depend.",
                     tree.name,
                     unified_diff(two, one, HEADER, &old, &new),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::compare::Semver;
+use super::difference::Semver;
 use super::report::{ItemChange, Report};
 
 pub(super) fn write(report: &Report) -> String {
@@ -31,7 +31,7 @@ pub(super) fn write(report: &Report) -> String {
 
 /// An entry on a line.
 fn line(entry: &ItemChange, report: &Report) -> String {
-    let breaking = if entry.semver == Semver::Major { "**Breaking:** " } else { "" };
+    let breaking = if entry.effect.semver == Semver::Major { "**Breaking:** " } else { "" };
     let mut line = format!("{breaking}`{}`: ", entry.name);
     if entry.differences.is_empty() {
         line += entry.kind;
@@ -43,7 +43,7 @@ fn line(entry: &ItemChange, report: &Report) -> String {
         let differences: Vec<String> = entry
             .differences
             .iter()
-            .map(|difference| format!("`{}` ({})", difference.text, difference.because))
+            .map(|difference| format!("`{}` ({})", difference.text, difference.effect.because))
             .collect();
         line += &differences.join("; ");
     }

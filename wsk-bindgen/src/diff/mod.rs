@@ -1,9 +1,12 @@
 //! `cargo xtask diff`: compares wsk.h between two releases of the WDK, and explains each difference.
 
 mod compare;
+mod describe;
+mod difference;
 mod markdown;
 mod project;
 mod report;
+mod representation;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -19,6 +22,19 @@ use crate::headers::wdk;
 use crate::output;
 use crate::project as workspace;
 use crate::regen::BindingsConfig;
+
+/// The end of `cargo xtask diff --help`.
+pub const HELP: &str = "\
+Each change has two effects:
+  major, minor           The part of wsk-sys's version that it raises
+  ABI kept, ABI break    Whether drivers that were compiled with the old header agree with the new one
+
+A comparison with headers that are not older than the bindings ends with the steps that it leaves in this project.
+
+A new WDK: `cargo xtask diff bindings wdk` first, then its steps. CONTRIBUTING.md has the whole recipe.
+
+Exit code: 0 if the sides were compared, whether or not they differ; 1 if one of them cannot be read; 2 for wrong
+options. For a program, `--format json` has `semver` and `abi` of the whole.";
 
 /// Options of `cargo xtask diff`.
 #[derive(clap::Args)]

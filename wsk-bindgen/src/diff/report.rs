@@ -4,7 +4,9 @@ use anyhow::Result;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::compare::{self, Aspect, Difference, Semver, describe};
+use super::compare;
+use super::describe::describe;
+use super::difference::{Abi, Aspect, Difference, Effect, Semver};
 use super::project::{ProjectSources, is_provider_table};
 use super::side::{self, Side};
 use super::to_do;
@@ -18,8 +20,9 @@ pub(crate) struct Report {
     /// A comparison of two releases.
     pub(crate) old: String,
     pub(crate) new: String,
-    /// The greatest of all changes.
+    /// The greatest effect of all changes.
     pub(crate) semver: Semver,
+    pub(crate) abi: Abi,
     pub(crate) added: Vec<ItemChange>,
     pub(crate) removed: Vec<ItemChange>,
     pub(crate) changed: Vec<ItemChange>,
@@ -42,9 +45,9 @@ pub(crate) struct ItemChange {
     pub(crate) since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gate: Option<String>,
-    pub(crate) semver: Semver,
-    /// The effect on users.
-    pub(crate) because: String,
+    /// Of its differences, the greatest effect.
+    #[serde(flatten)]
+    pub(crate) effect: Effect,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) differences: Vec<Difference>,
     /// The edits that the change requires in this project.
@@ -75,14 +78,17 @@ impl Report {
             old: old.name.clone(),
             new: new.name.clone(),
             semver: Semver::None,
+            abi: Abi::Kept,
             added: added.collect(),
             removed: removed.collect(),
             changed: changed.collect(),
             to_do: Vec::new(),
             is_ahead,
         };
-        let semver = report.entries().map(|entry| entry.semver).max();
-        report.semver = semver.unwrap_or(Semver::None);
+        let effects = || report.entries().map(|entry| entry.effect);
+        let semver = effects().map(|effect| effect.semver).max().unwrap_or(Semver::None);
+        let abi = effects().map(|effect| effect.abi).max().unwrap_or(Abi::Kept);
+        (report.semver, report.abi) = (semver, abi);
         if is_ahead {
             report.to_do = to_do::list(new, config, bindings, &report);
         }
@@ -121,12 +127,7 @@ impl ReportWriter<'_> {
                 }
             }
         }
-        ItemChange {
-            since: self.since(name, item),
-            because: "a new name".to_owned(),
-            needs,
-            ..entry(name, item, Semver::Minor)
-        }
+        ItemChange { since: self.since(name, item), needs, ..entry(name, item, compare::ADDED) }
     }
 
     fn removed(&self, name: &str, item: &Item) -> ItemChange {
@@ -134,12 +135,13 @@ impl ReportWriter<'_> {
         if self.is_documented(name, item) {
             needs.extend(self.stale(&format!("[wsk.{name}]"), self.config.wsk.contains_key(name)));
         }
-        let because = "uses of it no longer compile".to_owned();
-        ItemChange { because, needs, ..entry(name, item, Semver::Major) }
+        ItemChange { needs, ..entry(name, item, compare::removed(item)) }
     }
 
     fn changed(&self, name: &str, item: &Item, differences: Vec<Difference>) -> ItemChange {
-        let semver = differences.iter().map(|it| it.semver).max().unwrap_or(Semver::None);
+        let effects = differences.iter().map(|it| it.effect);
+        // Of equal effects the first.
+        let worst = effects.rev().max_by_key(|it| (it.abi, it.semver)).unwrap_or(compare::ADDED);
         let mut needs = Vec::new();
         for difference in &differences {
             match &item.kind {
@@ -151,7 +153,7 @@ impl ReportWriter<'_> {
                 }
                 ItemKind::FunctionType(_)
                     if difference.aspect == Aspect::Signature
-                        && difference.semver == Semver::Major =>
+                        && difference.effect.semver == Semver::Major =>
                 {
                     needs.extend(self.signature(name, item));
                 }
@@ -162,10 +164,8 @@ impl ReportWriter<'_> {
                 _ => {}
             }
         }
-        let worst = differences.iter().find(|it| it.semver == semver);
-        let because = worst.map(|it| it.because.to_owned()).unwrap_or_default();
         let since = self.since(name, item);
-        ItemChange { since, because, differences, needs, ..entry(name, item, semver) }
+        ItemChange { since, differences, needs, ..entry(name, item, worst) }
     }
 
     /// The edits that a change of a field requires.
@@ -323,15 +323,14 @@ impl ReportWriter<'_> {
     }
 }
 
-fn entry(name: &str, item: &Item, semver: Semver) -> ItemChange {
+fn entry(name: &str, item: &Item, effect: Effect) -> ItemChange {
     ItemChange {
         name: name.to_owned(),
         kind: item.kind.name(),
         description: describe(item),
         since: None,
         gate: item.gate.clone(),
-        semver,
-        because: String::new(),
+        effect,
         differences: Vec::new(),
         needs: Vec::new(),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::difference::Abi;
 use super::report::Report;
 use super::side::Side;
 use crate::api_record::items::{Item, Items};
@@ -27,6 +28,7 @@ pub(super) fn list(
             ));
         }
     }
+    steps.extend(abi_breaks(report));
     if release != config.release {
         steps.push(format!("headers/bindings.toml: `release = \"{release}\"`"));
     }
@@ -53,6 +55,19 @@ pub(super) fn list(
         ));
     }
     steps
+}
+
+/// The step for items that drivers of the old header use differently. Microsoft has never broken a released API of WSK.
+fn abi_breaks(report: &Report) -> Option<String> {
+    let breaks = report.entries().filter(|entry| entry.effect.abi == Abi::Break);
+    let names: Vec<&str> = breaks.map(|entry| entry.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "ABI break in {}: compare with Microsoft's page, since a header is wrong more often than an API breaks.\n\
+             If it is real, wsk-sys needs both forms, and wsk selects by the running Windows.",
+            names.join(", ")
+        )
+    })
 }
 
 /// The gates that `headers/windows.toml` lacks.

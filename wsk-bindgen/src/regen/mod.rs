@@ -30,6 +30,23 @@ use crate::headers::{IncludeTree, Processor, libclang, wdk};
 use crate::unified_diff::unified_diff;
 use crate::{output, project};
 
+/// The end of `cargo xtask regen --help`.
+pub const HELP: &str = "\
+Without --wdk, the headers are those of this project, below headers/. headers/bindings.toml lists the items and
+documents them.
+
+A new WDK:
+  1. `cargo xtask diff bindings wdk` reports the changes of its wsk.h, and the steps that they leave.
+  2. Add the release to headers/windows.toml, and record it with `cargo xtask surface --wdk`.
+  3. Set `release` in headers/bindings.toml, describe the new items there, and declare them in headers/km/wsk.h.
+  4. `cargo xtask regen`, and then `cargo xtask regen --check --wdk`: both give the same bindings.
+  5. Add the slots and callbacks that it lists, and the output of `cargo xtask diff OLD NEW --format markdown` to
+     CHANGELOG.md.
+CONTRIBUTING.md has the details. Headers older than the bindings are compared with them and never written.
+
+Exit code: 0 if the bindings are written, or are as they should be; 1 for a difference with --check, or headers that
+cannot be read or expressed; 2 for wrong options.";
+
 /// Options of `cargo xtask regen`.
 #[derive(clap::Args)]
 pub struct Args {
