@@ -359,7 +359,7 @@ where
 }
 
 /// Makes a driver of a function that starts it: defines `DriverEntry` and `DriverUnload`, and the items of this crate's
-/// features in the driver ([`panic_handler!`](crate::panic_handler), [`runtime_symbols!`](crate::runtime_symbols),
+/// features in the driver ([`panic_handler!`](crate::panic_handler), [`runtime_symbols!`](macro@crate::runtime_symbols),
 /// [`allocator!`](crate::allocator)).
 ///
 /// | argument | meaning |
@@ -367,7 +367,7 @@ where
 /// | `name` | the prefix of the driver's messages |
 /// | `pool_tag` | the tag of the driver's memory, four characters: `b"Echo"` |
 /// | `threads` | optional: the number of the runtime's threads, one by default |
-/// | `start` | a function, async or not: `fn(&Driver) -> Result<T, E>`, where `E` is [`Error`](crate::Error) or [`wsk::Error`] |
+/// | `start` | a function, async or not: `fn(&Driver) -> Result<T, E>`, where `E` is [`Error`] or [`wsk::Error`] |
 /// | `stop` | optional: a function, async or not: `fn(T, Passive)` |
 ///
 /// `DriverEntry` calls `start`. If that fails, it ends what was started, logs the error and returns its status. Otherwise the

@@ -8,7 +8,7 @@ use crate::status::Result;
 /// An address: a [`SocketAddr`], an IP address with a port, or text such as `"192.0.2.1:80"` and `"[fe80::1%7]:80"`.
 ///
 /// Text is an address as [`SocketAddr`] parses it, with a numeric scope, and never a name: see
-/// [`connect_host`](super::connect_host) and [`lookup_host`](super::lookup_host) for names.
+/// [`connect_host`](super::connect_host) and [`lookup_host`](super::lookup_host()) for names.
 ///
 /// ```
 /// use wsk::{ErrorKind, TcpListener, TcpStream};

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Each type here has one reference of a kind that [`Counts`](super::counts::Counts) counts, with a pointer to the
+//! Each type here has one reference of a kind that [`RefCounts`](super::counts::RefCounts) counts, with a pointer to the
 //! whole memory, and releases it when it is dropped.
 
 #![expect(unsafe_code, reason = "see Safety")]
