@@ -12,6 +12,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use test_support::connection::{buffer, streams};
 use test_support::futures::join;
 use test_support::scenario::{last_under_miri, on_host, passive};
+use test_support::seeds::seeds;
 use wsk::{Buffer, Provider, Result, Runtime, TcpStream, UdpSocket, rt};
 use wsk_host::{Config, Host, Timing};
 
@@ -175,7 +176,7 @@ async fn with_own_waker(mut future: Task) {
 /// Fairness needs no waker of this crate's: combinators have wakers of their own.
 #[test]
 fn a_busy_future_in_a_combinator_does_not_starve_other_tasks() {
-    let rounds = if cfg!(miri) { 600 } else { 20_000 };
+    let rounds = usize::try_from(seeds(20_000, 600)).unwrap();
     let combinators: [(&str, Combinator); 5] = [
         ("none", |busy| busy),
         ("own waker", |busy| Box::pin(with_own_waker(busy))),

@@ -15,18 +15,21 @@ use std::time::Duration;
 
 use test_support::connection::streams;
 use test_support::scenario::{passive, unload};
+use test_support::seeds::seeds;
 use wsk::events::{DatagramEvents, Datagrams, Disposition, RetainedDatagrams};
 use wsk::resolve::Hints;
 use wsk::socket::{DatagramSocket, Family};
 use wsk::{Buffer, Provider, Registration, Result, Runtime, UdpSocket, rt, time};
 use wsk_host::{Config, Host, Timing};
 
-/// As many seeds as a race is looked for with. Miri takes long for each.
-const SEEDS: u64 = if cfg!(miri) { 1 } else { 300 };
+/// The number of seeds that a race is looked for with. Miri takes long for each.
+fn race_seeds() -> u64 {
+    seeds(300, 1)
+}
 
 /// Runs a scenario with every seed, and unloads the driver. Nothing may run, or be left, afterwards.
 fn with_seeds(scenario: impl Fn(&Host)) {
-    for seed in 0..SEEDS {
+    for seed in 0..race_seeds() {
         let host = Host::new(Config::default().timing(Timing::Mixed(seed)));
         let _entered = host.enter();
         scenario(&host);
@@ -240,7 +243,7 @@ fn a_timer_may_be_forgotten() {
         }
     }
 
-    for seed in 0..SEEDS {
+    for seed in 0..race_seeds() {
         let host = Host::new(Config::default().timing(Timing::Mixed(seed)));
         let _entered = host.enter();
         let counts = Arc::new(Counts(AtomicUsize::new(0)));

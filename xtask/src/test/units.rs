@@ -66,6 +66,7 @@ fn lint(arguments: &[&str]) -> Result<()> {
     command
         .current_dir(project::root())
         .args(["build", "--quiet", "--all-targets"])
+        .args(linted::WITHOUT_LINES)
         .args(arguments);
     let status = command.envs(linted::variables()?).status().context("cannot run cargo")?;
     ensure!(status.success(), "a lint of rustc or clippy, or an error: cargo has named it");
@@ -86,6 +87,7 @@ fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<Stri
         .current_dir(project::root())
         // A failure of one crate hides none of the others'.
         .args(["test", "--quiet", "--no-fail-fast"])
+        .args(linted::WITHOUT_LINES)
         .args(arguments)
         .envs(linted::variables()?)
         .envs(variables.iter().copied())
@@ -185,13 +187,17 @@ mod tests {
         assert_eq!(examples(lines.into_iter()), 1);
     }
 
-    /// Other features, or another version, would compile a crate once for `cargo xtask`, and again for the tests.
+    /// Other features, or another version, would compile a crate once for `cargo xtask` or the library for C, and again for
+    /// the tests.
     #[test]
-    fn dependencies_of_xtask_are_those_of_the_tests() {
-        let (own, all) = (dependencies(&["--package", "xtask"]), dependencies(&DEFAULT));
-        assert!(own.len() > 20, "cargo lists only {own:?}");
-        let twice: Vec<&String> = own.difference(&all).collect();
-        assert!(twice.is_empty(), "not with these features in the workspace: {twice:#?}");
+    fn dependencies_of_xtask_and_c_are_those_of_the_tests() {
+        let all = dependencies(&DEFAULT);
+        for package in ["xtask", "wsk-host-c"] {
+            let own = dependencies(&["--package", package]);
+            assert!(own.len() > 10, "cargo lists only {own:?}");
+            let twice: Vec<&String> = own.difference(&all).collect();
+            assert!(twice.is_empty(), "{package}: not with these features elsewhere: {twice:#?}");
+        }
     }
 
     /// The crates from elsewhere that packages depend on, with their features.

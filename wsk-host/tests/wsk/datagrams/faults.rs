@@ -4,14 +4,11 @@ use wsk_host::{Config, Faults, Timing};
 
 use test_support::raw::datagrams::{Receive, any_port, bound, send_to};
 use test_support::raw::{Client, close};
+use test_support::seeds::seeds;
 use wsk_sys::AF_INET;
 
 /// Datagrams of one run.
 const COUNT: u8 = 20;
-
-const fn seeds() -> u64 {
-    if cfg!(miri) { 4 } else { 60 }
-}
 
 /// Sends `COUNT` datagrams. Returns those that arrive, in their order, and the trace.
 fn run(config: Config) -> (Vec<u8>, Vec<String>) {
@@ -40,7 +37,7 @@ fn run(config: Config) -> (Vec<u8>, Vec<String>) {
 }
 
 fn runs(config: Config) -> Vec<Vec<u8>> {
-    (0..seeds()).map(|seed| run(config.seed(seed)).0).collect()
+    (0..seeds(60, 4)).map(|seed| run(config.seed(seed)).0).collect()
 }
 
 fn sorted(mut all: Vec<u8>) -> Vec<u8> {
@@ -104,7 +101,7 @@ fn a_certain_fault_always_happens() {
 fn the_same_seed_gives_the_same_faults_and_the_same_trace() {
     let faults = Faults { loss: 100, duplication: 100, ..Faults::default() };
     let all = || -> Vec<_> {
-        let seeds = 0..if cfg!(miri) { 2 } else { 30 };
+        let seeds = 0..seeds(30, 2);
         seeds.map(|seed| run(Config::default().faults(faults).seed(seed))).collect()
     };
     let first = all();
