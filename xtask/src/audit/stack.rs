@@ -19,6 +19,10 @@ pub(super) enum Caller {
     Completion,
     /// The end of a request, for the values that the request owns or could not return.
     Attachment,
+    /// A completion, for the waker of a request that several tasks wait for.
+    SharedWaker,
+    /// That waker, for the queue of these tasks.
+    SharedQueue,
     /// The wake-up of a task: by a completion, or by another task.
     Waker,
     /// The threads of a runtime, each task by its functions; and the release of the last reference to a task, a socket or
@@ -38,7 +42,7 @@ pub(super) enum Caller {
 ///
 /// A part names a whole module where all pointers to its functions have one caller. A part that matches no function is an
 /// error, so that a renamed function is reported under both of its names.
-const CALLERS: [(&str, Caller); 22] = [
+const CALLERS: [(&str, Caller); 26] = [
     ("core::fmt::", Caller::Formatter),
     ("wsk::operation::completion::", Caller::Completion),
     ("wsk::socket::close::", Caller::Completion),
@@ -46,6 +50,10 @@ const CALLERS: [(&str, Caller); 22] = [
     ("wsk::operation::", Caller::Attachment),
     // The type of an attachment is compared before the value is taken.
     ("<core::any::TypeId>::of", Caller::Attachment),
+    ("wsk::executor::shared_waker::clone", Caller::SharedWaker),
+    ("wsk::executor::shared_waker::wake_", Caller::SharedWaker),
+    ("wsk::executor::shared_waker::drop_waker", Caller::SharedWaker),
+    ("wsk::executor::shared_waker::", Caller::SharedQueue),
     ("wsk::executor::block_on::", Caller::Waker),
     ("wsk::executor::task::waker::clone", Caller::Waker),
     ("wsk::executor::task::waker::wake", Caller::Waker),
@@ -71,6 +79,8 @@ impl Caller {
         match self {
             Self::Completion => "completion routines and expired timers",
             Self::Attachment => "the clean-up of a request's attachments",
+            Self::SharedWaker => "the waker of a request that several tasks wait for",
+            Self::SharedQueue => "the queue of these tasks, for that waker",
             Self::Waker => "wakers",
             Self::End => "the end of a task or of a socket's memory",
             Self::Thread => "threads and the DPCs of executors, without the tasks that they run",
@@ -168,12 +178,17 @@ impl Measures {
         let called_back = if name.contains("::fmt<") {
             NESTING * self.deepest(Caller::Formatter)
         } else {
-            // A request completes within the call, and cleans up its attachments. It wakes a task of which only this waker
-            // is left; or it is the last request of a listener, whose memory contains that of a socket that was never
+            // A request completes within the call, and cleans up its attachments.
+            let completion = [Caller::Completion, Caller::Attachment];
+            // It wakes a task of which only this waker is left; at most by way of the queue of several tasks.
+            let wake = [Caller::SharedWaker, Caller::SharedQueue, Caller::Waker, Caller::End];
+            // Afterwards it may be the last request of a listener, whose memory contains that of a socket that was never
             // accepted.
-            let callers =
-                [Caller::Completion, Caller::Attachment, Caller::Waker, Caller::End, Caller::End];
-            callers.into_iter().map(|caller| self.deepest(caller)).sum()
+            let end = [Caller::End, Caller::End];
+            let sum = |callers: &[Caller]| -> u32 {
+                callers.iter().map(|caller| self.deepest(*caller)).sum()
+            };
+            sum(&completion) + sum(&wake).max(sum(&end))
         };
         self.calls.get(name).copied().unwrap_or(0) + called_back
     }
@@ -219,13 +234,20 @@ pub(super) mod tests {
         let callers = [
             (Caller::Completion, 1000),
             (Caller::Attachment, 10_000),
+            (Caller::SharedWaker, 100_000),
+            (Caller::SharedQueue, 200_000),
             (Caller::Waker, 100),
             (Caller::End, 10),
             (Caller::Formatter, 2),
         ];
         let measures = measures(Arch::X64, &[("A::new", 1), ("A::fmt<Debug>", 1)], &callers);
-        assert_eq!(measures.total("A::new"), 11_121);
+        assert_eq!(measures.total("A::new"), 311_111);
         assert_eq!(measures.total("A::fmt<Debug>"), 7);
+
+        // A listener's memory with that of a socket is deeper than all wakers.
+        let callers = [(Caller::Completion, 1000), (Caller::Waker, 100), (Caller::End, 10_000)];
+        let measures = self::measures(Arch::X64, &[("A::new", 1)], &callers);
+        assert_eq!(measures.total("A::new"), 21_001);
     }
 
     #[test]
@@ -234,7 +256,7 @@ pub(super) mod tests {
         let known = CALLERS.map(|(part, _)| format!("a{part}b"));
         let (deepest, problems) = callers(known.iter().map(|name| (name.as_str(), 8)));
         assert_eq!(problems, [""; 0]);
-        assert_eq!(deepest.len(), 8);
+        assert_eq!(deepest.len(), 10);
 
         let renamed = known.iter().map(|name| match name.as_str() {
             "awsk::deferred::b" => "wsk::later::run::<u32>",

@@ -176,8 +176,9 @@ The numbers do not include:
 - a driver's own code, in tasks and event handlers;
 - the panic of a future that is polled after it was ready.
 
-Callbacks come on top. A request may complete within the call that issues it; its completion routine may wake a task,
-clean up the values that the request owns, and release the last reference to the task or the socket. Formatting with
+Callbacks come on top. A request may complete within the call that issues it; its completion routine cleans up the values
+that the request owns, wakes its task or all tasks that wait for a listener's next connection, and may release the last
+reference to the task or the socket. Formatting with
 `Debug` calls one function for each level of a value, and wsk's values have at most NESTING levels. wsk calls no other
 functions through pointers. No function is recursive, except the release of a listener's memory, which may release the
 memory of a socket that was never accepted.

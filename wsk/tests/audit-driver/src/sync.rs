@@ -161,7 +161,7 @@ formats! {
     "watch::Receiver::fmt<Debug>": watch::Receiver<u64> as Debug;
     "Notify::fmt<Debug>": Notify as Debug;
     "Sender::fmt<Debug>": oneshot::Sender<u64> as Debug;
-    "oneshot::Receiver::fmt<Debug>": oneshot::Receiver<u64> as Debug;
+    "Receiver::fmt<Debug>": oneshot::Receiver<u64> as Debug;
     "mpsc::Sender::fmt<Debug>": mpsc::Sender<u64> as Debug;
     "mpsc::Receiver::fmt<Debug>": mpsc::Receiver<u64> as Debug;
     "SendError::fmt<Debug>": SendError<u64> as Debug;
