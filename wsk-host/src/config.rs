@@ -156,7 +156,7 @@ impl Config {
         self
     }
 
-    /// The part that is the kernel's.
+    /// The kernel's part.
     pub(crate) fn kernel(&self) -> kernel::Config {
         let threads = match self.network {
             Network::Simulated | Network::Null => Threads::Deterministic,
@@ -171,7 +171,7 @@ impl Config {
         }
     }
 
-    /// The part that is WSK's.
+    /// WSK's part.
     pub(crate) fn wsk(&self) -> wsk::Config {
         wsk::Config {
             network: self.network,

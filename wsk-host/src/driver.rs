@@ -132,7 +132,7 @@ impl File {
     }
 }
 
-/// A success or a warning has data; an error has none.
+/// A success or a warning comes with data, an error does not.
 fn result((status, information): (NTSTATUS, usize)) -> Result<(NTSTATUS, usize), NTSTATUS> {
     if crate::kernel::is_error(status) { Err(status) } else { Ok((status, information)) }
 }

@@ -121,7 +121,7 @@
 //!     // SAFETY: the thread of a scenario runs at PASSIVE_LEVEL.
 //!     let passive = unsafe { Passive::assume() };
 //!     assert_eq!(echo_once(passive).unwrap(), b"hello");
-//!     // The registration was dropped, and ends by itself. As DriverUnload does, this waits for it.
+//!     // The registration was dropped, and ends on its own. This waits for it, as DriverUnload does.
 //!     wsk::unload(passive);
 //! });
 //! ```

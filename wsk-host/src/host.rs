@@ -12,7 +12,7 @@ use crate::kernel::registry::RegistryValue;
 use crate::kernel::{Entered, Kernel};
 use crate::wsk;
 
-/// A kernel with WSK and a network of its own. Clones are the same host.
+/// A kernel with WSK and its own network. Clones refer to the same host.
 ///
 /// ```
 /// use wsk_host::{Config, Host, Timing};
@@ -59,7 +59,7 @@ impl Host {
         self.0.enter()
     }
 
-    /// Runs a closure that blocks outside of the host's kernel: see [`Kernel::blocking`].
+    /// Runs a closure that blocks outside the host's kernel: see [`Kernel::blocking`].
     pub fn blocking<T>(&self, blocks: impl FnOnce() -> T) -> T {
         self.0.blocking(blocks)
     }
@@ -126,8 +126,8 @@ impl Host {
         self.0.trace()
     }
 
-    /// Sets a parameter of a driver: a value below the key `Parameters` of the driver's key in the registry. `driver` is the
-    /// name with which [`Driver::load`](crate::Driver::load) loads it.
+    /// Sets a parameter of a driver: a value under the subkey `Parameters` of the driver's registry key. `driver` is
+    /// the name with which [`Driver::load`](crate::Driver::load) loads it.
     pub fn set_parameter(&self, driver: &str, name: &str, value: RegistryValue) {
         let key = format!("{SERVICES}\\{driver}\\Parameters");
         self.0.registry().set(&key, name, value);
@@ -161,7 +161,7 @@ impl Host {
 
     /// Adds an address to the machine of the simulated network, and reports that as [`change_network`](Self::change_network)
     /// does. A machine begins with the loopback addresses; binding to another one fails with
-    /// `STATUS_INVALID_ADDRESS_COMPONENT`, as it does in Windows while the network comes up. On the machine's network this
+    /// `STATUS_INVALID_ADDRESS_COMPONENT`, as in Windows while the network starts. On the machine's network this
     /// only reports a change.
     pub fn add_address(&self, address: impl Into<IpAddr>) {
         wsk::add_address(&self.0, address.into());

@@ -36,7 +36,7 @@ impl Pages {
         self.0.range()
     }
 
-    /// Copies bytes to an offset, and makes all pages of them writable.
+    /// Copies bytes to an offset, and makes all of their pages writable.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ pub fn is_protected(address: usize) -> bool {
 /// # Safety
 ///
 /// - `former` is an action that `sigaction` has returned for this signal.
-/// - The other arguments are those with which the system has called a handler of this signal, which returns after this call.
+/// - The other arguments are those that the system passed to a handler of this signal, which returns after this call.
 #[expect(unsafe_code, reason = "the handler is called by its address")]
 pub unsafe fn pass_on(
     former: Option<&sigaction>,
@@ -121,7 +121,7 @@ pub fn set_irql(level: u8) {
     irql::set(level);
 }
 
-/// The current contents of `KUSER_SHARED_DATA`, as far as it is emulated.
+/// The current contents of the emulated part of `KUSER_SHARED_DATA`.
 #[must_use]
 pub fn shared_data() -> [u8; shared_data::SIZE] {
     shared_data::contents()

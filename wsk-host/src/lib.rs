@@ -19,7 +19,7 @@
 //!   stream sockets, `WskReceiveEx`, …), calls are allowed rather than refused.
 //! - **Three networks** ([`Network`]):
 //!   - *Simulated*, in memory. The seed of [`Timing::Mixed`] decides when and where requests complete, delays, partial
-//!     receives, and the order of threads, of which one runs at a time. Time advances while all threads wait, and by a
+//!     receives, and the order of threads; one thread runs at a time. Time advances while all threads wait, and by a
 //!     millisecond for every thousand steps that they take without a wait. So a failing seed fails every time, with the
 //!     same [trace](Host::trace).
 //!   - *Real*, the machine's own: any program can be the peer.
@@ -35,8 +35,8 @@
 //!   is reported as well, at the instruction that reads. Elsewhere, and for other memory, a use after the free is found
 //!   by a call with the object, or by a change of the bytes `0xDD` that fill it.
 //! - **Reports of hangs**: if every thread of a host waits and nothing can end a wait, the process ends within
-//!   seconds. The report names the call in which each thread waits, the open sockets, the requests in flight and the
-//!   likely mistake. If something outside of the process could end a wait (a peer on the machine's network, a thread in
+//!   seconds. The report names the call that each thread waits in, the open sockets, the requests in flight and the
+//!   likely mistake. If something outside the process could end a wait (a peer on the machine's network, a thread in
 //!   [`Host::blocking`]), a test writes the report once and continues. The environment variable `WSK_HOST_PATIENCE`
 //!   sets the time before the report, in seconds: 5 by default, and 0 disables the report.
 //!

@@ -88,7 +88,7 @@ fn run_on(host: &Host, scenario: &impl Fn(Host)) {
     let _entered = host.enter();
     scenario(host.clone());
     require_ended(host.kernel());
-    // As after DriverUnload: no code of the client may run from here on.
+    // As after DriverUnload, no code of the client may run from here on.
     host.unload();
     host.settle();
     let left = host.kernel().devices().all_left();

@@ -14,7 +14,7 @@ use wsk_sys::{
     SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE, ULONG,
 };
 
-/// Room for an address of any family, to which WSK writes ([INV-25](crate::rules#inv-25)).
+/// Space for an address of any family, which WSK writes ([INV-25](crate::rules#inv-25)).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union Storage {
@@ -35,7 +35,7 @@ impl Storage {
     };
 
     pub(crate) fn new(address: SocketAddr) -> Self {
-        // First all of it, so that every byte is initialized.
+        // The whole union first, so that every byte is initialized.
         let mut storage = Self::EMPTY;
         match address {
             SocketAddr::V4(address) => storage.v4 = v4_to_c(address),
@@ -63,7 +63,7 @@ impl Storage {
     }
 }
 
-/// Reads an address of WSK's, if it is of IPv4 or IPv6.
+/// Reads an address from WSK, if it is an IPv4 or IPv6 address.
 ///
 /// # Safety
 ///

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A batch owns one allocation of nodes and slices, of which the first `length` slices are initialized.
+//! A batch owns one allocation of nodes and slices. The first `length` slices are initialized.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -32,7 +32,7 @@ use crate::status::{Result, known};
 /// batch.push(Buffer::new(100)?.slice(..10)?).map_err(|_| "full").unwrap();
 /// assert_eq!((&batch[0][..], batch[1].len()), (&b"first"[..], 10));
 ///
-/// // There is no room for a third, which comes back.
+/// // The batch has no space for a third buffer, and returns it.
 /// let refused = batch.push(Buffer::new(1)?).unwrap_err();
 /// assert_eq!(refused.len(), 1);
 ///

@@ -133,7 +133,7 @@ impl Capabilities {
     }
 }
 
-/// Proofs of the running Windows' capabilities: values of these types come from [`Capabilities`] only, and calls that
+/// Proofs of what the running Windows can do: values of these types come from [`Capabilities`] only, and calls that
 /// need a capability take its proof.
 pub mod has {
     /// Name resolution.

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Each function calls that of the category's own table, and has the contract of WSK's function.
+//! Each function calls the function of its category's table, and has the same contract as WSK's.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

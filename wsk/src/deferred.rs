@@ -42,7 +42,7 @@ impl DeferredJob {
     }
 }
 
-/// A deferred call with its argument, in an allocation of its own.
+/// A deferred call and its argument, in their own allocation.
 #[repr(C)]
 struct DeferredCall<T> {
     job: DeferredJob,
@@ -132,8 +132,8 @@ impl DeferredQueue {
     }
 
     /// Queues a job in the last step of an event callback: the thread waits for a tick of the system's clock before it
-    /// does the job. Meanwhile a callback that the thread has interrupted continues, whatever its priority. This is
-    /// best effort: the return of a callback cannot be observed.
+    /// does the job. During that tick, a callback that the thread has interrupted continues, whatever its priority.
+    /// This is best effort: the return of a callback cannot be observed.
     ///
     /// # Safety
     ///

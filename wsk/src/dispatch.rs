@@ -1,6 +1,6 @@
 //! The provider's tables, with types: one `unsafe` method for each slot.
 //!
-//! For calls that the safe sockets do not cover. Each type wraps one of WSK's tables, that of a captured provider
+//! For calls that the safe sockets do not cover. Each type wraps one of WSK's tables: that of a captured provider
 //! ([`Provider::dispatch`](crate::Provider::dispatch)) or of a socket (`of`). A method reads only its own slot, since the
 //! running Windows' table may end right after it ([INV-8](crate::rules#inv-8)); slots that older releases lack require a
 //! proof from [`Capabilities`](crate::Capabilities). Each call has its own type of flags. Reserved parameters are omitted:
@@ -39,7 +39,7 @@
 //! # }
 //! ```
 //!
-//! A table of another interface of WSK's can be declared in the same way, with
+//! A table of another WSK interface can be declared in the same way, with
 //! [`provider_table`](macro@crate::provider_table).
 //!
 //! Tables of different categories are different types:

@@ -13,7 +13,7 @@ const ATTEMPTS: usize = 8;
 
 /// Queries a whole list into a buffer that grows as needed. Returns the buffer and the list's size in bytes.
 ///
-/// `ask` is called with the buffer, its size in bytes, and the address of the list's size: a `SIZE_T`, although some pages
+/// `ask` receives the buffer, its size in bytes, and the address of the list's size: a `SIZE_T`, although some pages
 /// say otherwise ([INV-27](crate::rules#inv-27)). WSK writes the size even if the list does not fit, with a status that is
 /// not a success ([INV-68](crate::rules#inv-68)).
 ///

@@ -47,7 +47,7 @@ impl Passive {
     ///
     /// # Safety
     ///
-    /// As long as the value, or a copy of it, is used:
+    /// As long as the value or a copy of it is used:
     ///
     /// - the current thread runs at `PASSIVE_LEVEL`, and
     /// - it is in no completion routine and no event callback of WSK.
@@ -58,7 +58,8 @@ impl Passive {
     }
 }
 
-/// Returns whether the current thread is at `PASSIVE_LEVEL` now. This is for decisions; it is no permission to wait.
+/// Returns whether the current thread is at `PASSIVE_LEVEL` now. Use it for decisions; it does not grant permission to
+/// wait.
 pub(crate) fn is_passive() -> bool {
     // SAFETY: this crate runs in the kernel, or on a host that defines the function.
     let irql: KIRQL = unsafe { KeGetCurrentIrql() };

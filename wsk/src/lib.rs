@@ -42,7 +42,7 @@
 //! | `embedded-io-async` | the traits of streams, in the module `embedded` | no |
 //! | `embedded-nal-async` | the traits of connections, datagrams and look-up; includes `embedded-io-async` | no |
 //! | `edge-nal` | the traits of the crate edge-nal; includes `embedded-io-async` | no |
-//! | `std` | on the host, errors as those of `std` | no |
+//! | `std` | on the host, conversions to and from `std::io::Error` | no |
 //! | `futures-io` | on the host, streams with the traits of the crate futures-io; includes `std` | no |
 //! | `tokio` | on the host, streams with the traits of the crate tokio; includes `std` | no |
 //! | `counters` | counts of sockets, bytes and requests, for a monitor, in the module `counters` | no |
@@ -53,10 +53,10 @@
 //! # TLS
 //!
 //! This crate has no TLS. The repository's `examples/https` runs [rustls](https://docs.rs/rustls) in a task, on
-//! [`net::BufferedStream`]: with random numbers from [`random`], the time from [`time::SystemTime`], and certificates that the driver
-//! brings. rustls allocates, and a failed allocation brings the system down; the example says what else it costs. `embedded-tls`
-//! 0.19 does not allocate, but lets no other crate verify certificates, and its own verification does not ask whether the owner
-//! of a certificate may certify others.
+//! [`net::BufferedStream`]: with random numbers from [`random`], the time from [`time::SystemTime`], and certificates
+//! that the driver brings. rustls allocates, and a failed allocation brings the system down; the example lists its
+//! other costs. `embedded-tls` 0.19 does not allocate, but lets no other crate verify certificates, and its own
+//! verification does not ask whether the owner of a certificate may certify others.
 //!
 //! # Requirements
 //!

@@ -11,10 +11,10 @@
 //! ```
 //!
 //! The generator is that of the kernel's cryptography driver, `cng.sys`: a driver that calls [`fill`] imports
-//! `BCryptGenRandom` from it, and others do not. Windows loads it at boot. Wine 8 has it, too, and passes the call to its
-//! `bcrypt.dll`.
+//! `BCryptGenRandom` from it, and others do not. Windows loads it at boot. Wine 8 also has it, and passes the call to
+//! its `bcrypt.dll`.
 //!
-//! **On `wsk-host` the bytes come from the seed**, so a run can be repeated. They are no secret there.
+//! **On `wsk-host` the bytes come from the seed**, so a run can be repeated. They are not secret there.
 //!
 //! # getrandom
 //!

@@ -11,7 +11,7 @@ pub type Result<T> = core::result::Result<T, Error>;
 /// An NTSTATUS that is a warning or an error.
 ///
 /// It never contains a status that passes `NT_SUCCESS`, not even `STATUS_PENDING` or `STATUS_EVENT_PENDING`, which pass
-/// although they are no success.
+/// although they are not successes.
 ///
 /// ```
 /// use wsk::{Error, ErrorKind};
@@ -82,7 +82,7 @@ macro_rules! statuses {
     };
 }
 
-/// The errors that this crate returns itself, and all others that it knows by name.
+/// The errors that this crate itself returns, and all others whose names it has.
 #[allow(dead_code, reason = "the table names more errors than the crate makes")]
 pub(crate) mod known {
     use super::{Error, ErrorKind, NTSTATUS};

@@ -1,13 +1,14 @@
-//! Errors of this crate as those of `std`, and back.
+//! Conversion of this crate's errors to and from those of `std`.
 
 use std::io;
 
 use crate::status::{Error, ErrorKind, known};
 
-/// Keeps the error as the source of that of `std`, with its kind. [`NotReady`](ErrorKind::NotReady) becomes `WouldBlock`.
+/// Converts the kind, and keeps this error as the source of the `std` error. [`NotReady`](ErrorKind::NotReady) becomes
+/// `WouldBlock`.
 ///
-/// There is no `From` in the other direction, which would leave the type of many an error in an `async` block open; see
-/// [`Error::from_io_error`].
+/// There is no `From` in the other direction, because it would make the error type of many `async` blocks ambiguous;
+/// see [`Error::from_io_error`].
 ///
 /// ```
 /// use std::io;

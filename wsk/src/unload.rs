@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// It waits for every registration, provider, socket, timer and thread of the driver, whether it was ended by
 /// [`Registration::deregister`](crate::Registration::deregister) or [`Runtime::shutdown`](crate::Runtime::shutdown), which
 /// wait themselves, or by a drop, which does not. Then it flushes deferred procedure calls.
-/// [The guide](crate::guide::unloading) describes the code for which it cannot wait.
+/// [The guide](crate::guide::unloading) describes the code that it cannot wait for.
 ///
 /// If the driver still owns one of these objects, or has passed one to [`core::mem::forget`], this waits indefinitely. Every
 /// 10 seconds it sends a message to the kernel debugger that names the remaining objects. On a host, the first message ends

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-/// Values by the address at which each one's block starts. Looking for the block that contains an address is rarer than
+/// Values, by the start address of their blocks. Looking for the block that contains an address is rarer than
 /// adding one, so the order of the blocks is established when it is needed.
 pub(super) struct StartIndex<T> {
     by_start: FxHashMap<usize, T>,
@@ -60,7 +60,7 @@ impl<T> StartIndex<T> {
     }
 }
 
-/// Values by the address at which each one's memory starts, with their pages: most addresses are on none of them, which one
+/// Values, by the start address of their memory, and their pages: most addresses are on none of them, which one
 /// look-up shows.
 pub(super) struct PageIndex<T> {
     by_start: BTreeMap<usize, T>,
@@ -111,7 +111,7 @@ impl<T> PageIndex<T> {
         self.pages.contains_key(&(address / wsk_sys::PAGE_SIZE))
     }
 
-    /// The values whose start is not behind an address, from the last one on.
+    /// The values that start at or before an address, from the last one backwards.
     pub(super) fn before(&self, address: usize) -> impl Iterator<Item = (usize, &T)> {
         self.by_start.range(..=address).rev().map(|(start, value)| (*start, value))
     }

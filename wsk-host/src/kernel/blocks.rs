@@ -1,10 +1,10 @@
 //! The blocks of the pool: the allocated blocks, the last freed ones, and the allocation faults.
 //!
-//! Guard bytes surround each block, and a freed block stays filled with [`FREED`] in a quarantine. Both are checked when
-//! the block is freed, when it leaves the quarantine, and when the kernel ends, so that a write outside of a block or
+//! Guard bytes surround each block, and a freed block stays filled with [`FREED`] in a quarantine. Both are checked
+//! when the block is freed, when it leaves the quarantine, and when the kernel ends, so that a write outside a block or
 //! after its free is reported with the calls that have allocated and freed it. Where the system can protect pages, the
-//! whole pages of a freed block are protected instead: IRPs have pages of their own, and so have blocks of a page and
-//! more. Then a read is reported, too, at once. Under Miri blocks have neither guards nor a quarantine: Miri itself finds
+//! whole pages of a freed block are protected instead: IRPs have their own pages, and so have blocks of a page or more.
+//! Then a read is also reported, at once. Under Miri, blocks have neither guards nor a quarantine: Miri itself finds
 //! such accesses at once.
 //!
 //! # Safety
@@ -33,7 +33,7 @@ pub(crate) const GUARD: u8 = 0xBC;
 pub(crate) const FREED: u8 = 0xDD;
 /// The most bytes, and the most blocks, in a kernel's quarantine.
 const QUARANTINE: (usize, usize) = if cfg!(miri) { (0, 0) } else { (4 << 20, 1024) };
-/// The most bytes of allocated blocks of a kernel that have pages of their own whatever their size.
+/// The maximum total size of a kernel's small blocks that have their own pages.
 const PAGES: usize = 64 << 20;
 
 /// The pool of one kernel.
@@ -44,7 +44,7 @@ pub(crate) struct Blocks {
     freed: PageIndex<Freed>,
     order: VecDeque<usize>,
     freed_bytes: usize,
-    /// The size of the allocated blocks that have pages of their own whatever their size.
+    /// The total size of the allocated small blocks that have their own pages.
     bytes_in_pages: usize,
     /// The number of allocations that were requested.
     requested: usize,
@@ -73,7 +73,7 @@ pub(crate) struct Freed {
     protected: Option<Protected>,
 }
 
-/// What a report says of a freed block.
+/// The text of a report about a freed block.
 pub(crate) struct FreedBlock {
     /// Its address.
     pub(crate) start: usize,
@@ -97,7 +97,7 @@ pub(crate) struct BlockLayout {
     pub(crate) whole: Layout,
     /// The offset of the block in it.
     pub(crate) offset: usize,
-    /// Whether it consists of pages that no other block is in, whatever its size.
+    /// Whether the block has pages that no other block is in, whatever its size.
     is_in_pages: bool,
 }
 
@@ -181,7 +181,7 @@ fn range(first: usize, last: usize) -> String {
 }
 
 impl Freed {
-    /// Takes a block over that its client has freed: protects its whole pages, and fills the rest of it.
+    /// Takes ownership of a block that its client has freed: protects its whole pages, and fills the rest.
     fn new(address: usize, block: Block, free: Origin) -> Self {
         // SAFETY: the block is the quarantine's now, and so are the guards in its pages.
         let protected = unsafe { Protected::new(block.pages(address)) };
@@ -193,7 +193,7 @@ impl Freed {
         freed
     }
 
-    /// The block's memory; a block of no bytes has an address, too.
+    /// The block's memory. A block of no bytes also has an address.
     fn memory(&self) -> std::ops::Range<usize> {
         self.address..self.address + self.block.size.max(1)
     }
@@ -252,12 +252,12 @@ fn bytes_of<'a>(memory: &std::ops::Range<usize>) -> &'a [u8] {
 
 /// Whether an entry's memory consists of one byte, [`GUARD`] or [`FREED`].
 fn consists_of(memory: std::ops::Range<usize>, byte: u8) -> bool {
-    // Comparing slices is fast in a build without optimization, too.
+    // Comparing slices is fast even in a build without optimization.
     let same = if byte == GUARD { &[GUARD; 256] } else { &[FREED; 256] };
     bytes_of(&memory).chunks(same.len()).all(|chunk| chunk == &same[..chunk.len()])
 }
 
-/// The first and the last address of an entry's memory at which it differs from a byte, [`GUARD`] or [`FREED`].
+/// The first and last address where an entry's memory differs from a byte, [`GUARD`] or [`FREED`].
 fn differing(memory: std::ops::Range<usize>, byte: u8) -> Option<(usize, usize)> {
     if consists_of(memory.clone(), byte) {
         return None;
@@ -281,7 +281,7 @@ impl Blocks {
         Some(block)
     }
 
-    /// Whether one more block may have pages of its own.
+    /// Whether one more small block may have its own pages.
     pub(crate) fn has_pages(&self) -> bool {
         self.bytes_in_pages < PAGES
     }
@@ -347,8 +347,8 @@ impl Blocks {
         })
     }
 
-    /// Whether an address is not that of freed memory, as far as its page shows, and the guards of a block that begins there
-    /// show no write outside of it.
+    /// Whether an address is not in freed memory, as far as its page shows, and the guards of a block that starts there
+    /// show no write outside the block.
     pub(crate) fn is_intact(&self, address: usize) -> bool {
         match self.by_address.get(address) {
             Some(block) => !block.is_overrun(address),

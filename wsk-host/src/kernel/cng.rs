@@ -1,6 +1,6 @@
 //! `BCryptGenRandom` and the handles of random number generators, of the kernel's cryptography driver `cng.sys`.
 //!
-//! The numbers come from the seed, so a run can be repeated. **They are no secret.**
+//! The numbers come from the seed, so a run can be repeated. **They are not secret.**
 //!
 //! # Safety
 //!

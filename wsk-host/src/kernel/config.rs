@@ -46,7 +46,7 @@ impl Windows {
     pub const SEVEN: Self = Self::new(6, 1, 7601);
     /// Windows 8, which brought `WskSendMessages`.
     pub const EIGHT: Self = Self::new(6, 2, 9200);
-    /// Windows 10 as it was first released.
+    /// The first release of Windows 10.
     pub const TEN: Self = Self::new(10, 0, 10240);
     /// Windows 10, version 1703, which brought stream sockets and `WskConnectEx`.
     pub const TEN_1703: Self = Self::new(10, 0, 15063);

@@ -39,7 +39,7 @@ impl Deref for CurrentKernel {
 }
 
 /// The context of the current thread. Stops a client whose thread has ended: a process that ends runs its exit handlers and
-/// destructors in a thread without variables of its own.
+/// destructors in a thread without its own variables.
 fn thread_context() -> Option<Rc<ThreadContext>> {
     let current = CURRENT.try_with(|current| current.borrow().clone());
     current.unwrap_or_else(|_| {

@@ -41,7 +41,7 @@ pub(crate) enum AwaitedObject {
 }
 
 impl AwaitedObject {
-    /// The object of a kind of dispatcher object's.
+    /// The object for a kind of dispatcher object.
     pub(crate) fn new(kind: LONG, thread: impl FnOnce() -> Option<ThreadId>) -> Self {
         match kind {
             SEMAPHORE => Self::Semaphore,

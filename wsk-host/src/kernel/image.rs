@@ -1,6 +1,6 @@
 //! Calls of the client's code, and the end of its image.
 //!
-//! Every call of the client's code but those of work items goes through [`Kernel::run_client`], or between
+//! Every call of the client's code, except those of work items, goes through [`Kernel::run_client`], or between
 //! [`Kernel::begin_client`] and [`Kernel::end_client`]. So unloading finds code that has not returned, and any later
 //! call is a violation ([INV-18](crate::rules#inv-18)). A work item keeps the driver loaded itself, by a reference to
 //! its device; so does a completion routine of `IoSetCompletionRoutineEx`.
@@ -33,7 +33,7 @@ fn require_loaded(begun: ClientCall, running: &RunningCode) {
 }
 
 impl Kernel {
-    /// Begins a call of the client's code. `what` names the code, and `origin` is its origin, if that is known.
+    /// Begins a call of the client's code. `what` names the code, and `origin` is its origin, if known.
     pub(crate) fn begin_client(&self, what: &'static str, origin: Option<Origin>) -> ClientCall {
         self.begin(&RunningCode { what, origin, keeps_loaded: false })
     }

@@ -41,7 +41,7 @@ pub(crate) fn address(name: &str, windows: Windows) -> Option<usize> {
     if LATER.iter().any(is_later) { None } else { exports.get(name).copied() }
 }
 
-/// Finds a function of the host's for an image, unless the emulated Windows lacks it.
+/// Finds a host function for an image, unless the emulated Windows lacks it.
 #[wsk_host_macros::export("MmGetSystemRoutineAddress")]
 unsafe extern "C" fn find(name: PUNICODE_STRING) -> PVOID {
     require_at_most(PASSIVE_LEVEL, "MmGetSystemRoutineAddress");

@@ -59,7 +59,7 @@ fn write(text: &str) {
     let _ = unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
 }
 
-/// Reports the signal, unless another report says why the process ends, and does what was done at it before.
+/// Reports the signal, unless another report explains why the process ends, and calls the previous handler.
 extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let Some((_, name, former)) = SIGNALS.iter().find(|(known, ..)| *known == signal) else {
         return;

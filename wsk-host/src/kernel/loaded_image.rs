@@ -12,7 +12,7 @@ pub(crate) struct LoadedImage {
     is_unloaded: bool,
     /// Whether a thread waits for the end of a call.
     pub(crate) is_awaited: bool,
-    /// The client's code that is running, in the order in which it was called.
+    /// The client's running code, in the order of the calls.
     running: Vec<(u64, RunningCode)>,
     last: u64,
     /// The contexts of completion routines that keep the image loaded, or are the host's own, by their addresses.
@@ -56,7 +56,7 @@ impl LoadedImage {
 
     /// Ends a call. Returns whether a thread waits for that.
     pub(crate) fn end(&mut self, ClientCall { number, .. }: ClientCall) -> bool {
-        // Mostly the last one.
+        // Usually the last one.
         if let Some(place) = self.running.iter().rposition(|(running, _)| *running == number) {
             self.running.remove(place);
         }
@@ -68,7 +68,7 @@ impl LoadedImage {
         self.running.iter().map(|(_, running)| running).find(|running| !running.keeps_loaded)
     }
 
-    /// Unloads the image. Returns the code that still runs and was called first, if there is any.
+    /// Unloads the image. Returns the oldest call that is still running, if any.
     pub(crate) fn unload(&mut self) -> Option<RunningCode> {
         self.is_unloaded = true;
         self.running().cloned()
@@ -88,7 +88,7 @@ impl LoadedImage {
         Some(self.begin(COMPLETION_ROUTINE))
     }
 
-    /// The completion routine of a context is being called. Returns false if there is none.
+    /// Called before the completion routine of a context runs. Returns false if there is none.
     pub(crate) fn end_guard(&mut self, context: usize) -> bool {
         self.guarded.remove(&context)
     }

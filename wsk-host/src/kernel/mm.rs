@@ -118,7 +118,7 @@ fn require_not_retired(mdl: *const MDL, call: &str) {
     }
 }
 
-/// A process has one address space, so this is the system's address, too.
+/// A process has one address space, so this is also the system's address.
 fn virtual_address(mdl: &MDL) -> PVOID {
     mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize)
 }

@@ -95,7 +95,7 @@ use usage::MemoryUsage;
 
 use crate::verifier::Levels;
 
-/// A user-mode NT kernel: its threads, its clock and its pool. Clones are the same kernel.
+/// A user-mode NT kernel: its threads, its clock and its pool. Clones refer to the same kernel.
 #[derive(Clone)]
 pub struct Kernel(Arc<KernelState>);
 
@@ -104,7 +104,7 @@ pub(crate) struct WeakKernel(Weak<KernelState>);
 
 struct KernelState {
     config: Config,
-    /// The configuration's levels, with those of the environment.
+    /// The configuration's levels, overridden by those of the environment.
     rules: Levels,
     /// The configuration, for a report.
     description: String,
@@ -249,7 +249,7 @@ impl Kernel {
 
     /// The last calls, completions and callbacks, one line for each.
     ///
-    /// With [`Threads::Deterministic`] two runs with the same seed give the same lines.
+    /// With [`Threads::Deterministic`], two runs with the same seed produce the same lines.
     #[must_use]
     pub fn trace(&self) -> Vec<String> {
         lock(&self.0.trace).lines()
@@ -367,12 +367,12 @@ impl fmt::Debug for Kernel {
     }
 }
 
-/// Returns the status with a number, for one that `wsk-sys` does not name.
+/// Returns the status with a number, for statuses that `wsk-sys` does not name.
 pub(crate) const fn status(code: u32) -> wsk_sys::NTSTATUS {
     wsk_sys::NTSTATUS::from_ne_bytes(code.to_ne_bytes())
 }
 
-/// Whether a status is an error. A warning is no error, and its request has data.
+/// Whether a status is an error. A warning is not: its request returns data.
 pub(crate) const fn is_error(status: wsk_sys::NTSTATUS) -> bool {
     u32::from_ne_bytes(status.to_ne_bytes()) >> 30 == 3
 }

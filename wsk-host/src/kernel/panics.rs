@@ -13,14 +13,14 @@ use crate::verifier::write_report;
 thread_local! {
     /// Whether the thread runs a test, whose panics are caught and reported.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-    /// Whether a panic of the thread was reported: it may be followed by another, which only says that the first
+    /// Whether a panic of the thread was reported: another panic may follow, which only reports that the first
     /// one cannot unwind.
     static IS_REPORTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs a test, whose panics the caller catches and reports.
 pub(crate) fn caught<T>(test: impl FnOnce() -> T) -> T {
-    /// Restores the flag after a panic, too.
+    /// Restores the flag, even after a panic.
     struct Restore(bool);
 
     impl Drop for Restore {

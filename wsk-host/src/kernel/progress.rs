@@ -9,7 +9,7 @@ use super::{Kernel, lock};
 use crate::verifier;
 
 /// Reports a hang, if all native threads of a kernel have waited for the patience of a report without an event.
-/// Ends the process unless something outside of it could end a wait.
+/// Ends the process unless something outside it could end a wait.
 pub(crate) fn require_progress(kernel: &Kernel) {
     let Scheduler::Native(scheduler) = &kernel.0.scheduler else { return };
     let Some(patience) = schedule::patience() else { return };

@@ -40,7 +40,7 @@ use crate::kernel::schedule::{ClientPointer, ThreadId};
 use crate::kernel::{Entered, Kernel, current, stack};
 use crate::verifier::{Origin, kernel_violation};
 
-/// A thread object, to which handles and pointers refer. Signaled when the thread has ended.
+/// A thread object, referenced by handles and pointers. Signaled when the thread has ended.
 ///
 /// # Invariants
 ///
@@ -56,7 +56,7 @@ struct ThreadObject {
 /// The priorities of a thread. They have no effect: the seed, or the machine, chooses the thread that runs.
 pub(crate) struct Priorities {
     pub(crate) current: AtomicI32,
-    /// Relative to that of its process.
+    /// Relative to the priority of its process.
     pub(crate) increment: AtomicI32,
 }
 
@@ -153,7 +153,7 @@ unsafe extern "C" fn PsCreateSystemThread(
         kernel_violation("PsCreateSystemThread: StartRoutine is null")
     };
     let kernel = current();
-    // A thread needs memory, too.
+    // A thread also needs memory.
     if !kernel.may_allocate() {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -177,7 +177,7 @@ unsafe extern "C" fn PsCreateSystemThread(
         let current = CURRENT.take();
         if let Some((_, running, entered)) = current {
             of.end_client(running);
-            // In its last turn: a thread that waits for it is ready before another one has a turn.
+            // Done in its last turn, so that a thread that waits for it is ready before another thread gets a turn.
             this.ended();
             drop(entered);
         }
@@ -259,7 +259,7 @@ unsafe extern "C" fn ZwWaitForSingleObject(
     // SAFETY: the object is held here; the caller passes a timeout or null.
     let status = unsafe { wait("ZwWaitForSingleObject", &objects, WaitAny, timeout) };
     if status == STATUS_SUCCESS {
-        // It has ended; this waits until the machine's thread has, too.
+        // It has ended; this waits until the machine's thread has also ended.
         let join = thread.join().take();
         if join.is_some_and(|join| join.join().is_err()) {
             kernel_violation("a system thread panicked");
@@ -291,7 +291,7 @@ pub(crate) unsafe extern "C" fn ObReferenceObjectByHandle(
     STATUS_SUCCESS
 }
 
-/// The thread of an object, unless it is another object's.
+/// The thread of an object, unless the object is of another type.
 ///
 /// # Safety
 ///
@@ -304,7 +304,7 @@ unsafe fn thread_at(object: PVOID) -> Option<ManuallyDrop<Arc<ThreadObject>>> {
     Some(ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<ThreadObject>()) }))
 }
 
-/// Calls a function with the priorities of a thread. None if the object is no thread.
+/// Calls a function with the priorities of a thread. `None` if the object is not a thread.
 ///
 /// # Safety
 ///
@@ -318,7 +318,7 @@ pub(crate) unsafe fn with_priorities<T>(
     Some(function(&thread.priorities))
 }
 
-/// Adds a reference to a thread, and returns the number of references. None if the object is no thread.
+/// Adds a reference to a thread, and returns the number of references. `None` if the object is not a thread.
 ///
 /// # Safety
 ///
@@ -330,11 +330,12 @@ pub(crate) unsafe fn reference_thread(object: PVOID) -> Option<usize> {
     Some(Arc::strong_count(&another))
 }
 
-/// Releases a reference to a thread, and returns the number of remaining references. None if the object is no thread.
+/// Releases a reference to a thread, and returns the number of remaining references. `None` if the object is not a
+/// thread.
 ///
 /// # Safety
 ///
-/// The caller gives up a reference of its own if the object is a thread.
+/// The caller gives up one of its references if the object is a thread.
 pub(crate) unsafe fn dereference_thread(object: PVOID) -> Option<usize> {
     // SAFETY: the caller owns a reference to the object if it is a thread (this function's contract).
     let thread = ManuallyDrop::into_inner(unsafe { thread_at(object) }?);
@@ -388,7 +389,7 @@ pub(crate) extern "C" fn KeGetCurrentThread() -> PVOID {
     system.unwrap_or_else(|| FOREIGN.with(Arc::as_ptr)).cast_mut().cast()
 }
 
-/// A multiple of four, as handles are, and never zero.
+/// A multiple of four, like all handles, and never zero.
 #[wsk_host_macros::export]
 extern "C" fn PsGetCurrentThreadId() -> HANDLE {
     KeGetCurrentThread()

@@ -59,7 +59,7 @@ impl Registry {
         self.open.contains_key(&handle)
     }
 
-    /// Closes a key. Returns whether the handle was that of an open key.
+    /// Closes a key. Returns whether the handle belonged to an open key.
     pub(crate) fn close(&mut self, handle: usize) -> bool {
         self.open.remove(&handle).is_some()
     }

@@ -16,7 +16,7 @@ impl Kernel {
         panics::install(|| Self::entered().is_some());
     }
 
-    /// The levels of rules, with those of the environment.
+    /// The levels of rules, overridden by those of the environment.
     pub(super) fn levels(configured: Levels) -> Levels {
         let Some(variable) = std::env::var_os(verifier::VARIABLE) else { return configured };
         match configured.parse(&variable.to_string_lossy()) {

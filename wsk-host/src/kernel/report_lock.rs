@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// How long a report waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Takes a lock. None if it is not free within a second: then the report is written without what the lock guards.
+/// Takes a lock. `None` if it is not free within a second: the report is then written without the guarded data.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     let start = Instant::now();
     loop {

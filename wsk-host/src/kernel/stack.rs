@@ -15,7 +15,7 @@ use std::thread::{self, ThreadId};
 /// The frame of a function that has not returned.
 ///
 /// It is known by its place on the stack and by its function: another function that is called later from the same place
-/// has a frame that ends there, too.
+/// also has a frame that ends there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     thread: ThreadId,

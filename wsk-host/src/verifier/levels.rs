@@ -21,13 +21,13 @@ pub enum Level {
 /// The level of each rule.
 ///
 /// The documentation of WSK forbids some practices of shipped drivers that Windows tolerates: addresses, contexts and
-/// registrations on the stack of a function that waits, `OutputSizeReturned` beside an IRP, control data of length 0, an event callback that is
-/// enabled with an IRP or in a completion routine, and a retained list that is released element by element.
-/// [`STRICT`](Self::STRICT) stops there, too; [`TOLERANT`](Self::TOLERANT) warns. Every other violation stops the process,
-/// unless its rule has another level. Then the client continues as WSK could: an invalid argument is answered with a
-/// failure, and memory that is freed too early stays for the request that uses it. A violation after which the host cannot
-/// continue, such as a request without an IRP, stops the process at every level, and the report says why. So do calls that
-/// break a contract of the kernel, which has no rule here.
+/// registrations on the stack of a function that waits, `OutputSizeReturned` beside an IRP, control data of length 0,
+/// an event callback that is enabled with an IRP or in a completion routine, and a retained list that is released
+/// element by element. [`STRICT`](Self::STRICT) also stops there; [`TOLERANT`](Self::TOLERANT) warns. Every other
+/// violation stops the process, unless its rule has another level. Then the client continues as WSK could: an invalid
+/// argument is answered with a failure, and memory that is freed too early stays for the request that uses it. A
+/// violation after which the host cannot continue, such as a request without an IRP, stops the process at every level,
+/// and the report gives the reason. So do calls that break a contract of the kernel, which has no rule here.
 ///
 /// ```
 /// use wsk_host::rules::{Level, Levels, Rule};

@@ -102,7 +102,7 @@ type CurrentLevels = fn() -> Option<Levels>;
 
 static LEVELS: OnceLock<CurrentLevels> = OnceLock::new();
 
-/// Installs the source of the rules' levels, unless one is installed.
+/// Installs the source of the levels of rules, unless one is already installed.
 pub(crate) fn set_levels(levels: CurrentLevels) {
     LEVELS.get_or_init(|| levels);
 }
@@ -159,7 +159,7 @@ pub(crate) fn write_report(report: &str) {
 /// Whether a report was written.
 static IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a report says why the process ends, if it ends.
+/// Whether a report has explained why the process ends.
 #[cfg(all(unix, not(miri)))]
 pub(crate) fn is_reported() -> bool {
     IS_REPORTED.load(Ordering::Relaxed)

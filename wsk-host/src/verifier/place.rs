@@ -1,4 +1,4 @@
-//! Where the client is: the part of a backtrace that is not the host's.
+//! The client's place in the code: the part of a backtrace outside the host.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -12,10 +12,10 @@ use std::thread::{self, Thread};
 /// The most frames that a report shows of a thread.
 const FRAMES: usize = 12;
 
-/// The most frames that are recorded: the host's, and those of the client that a report shows.
+/// The maximum number of recorded frames: the host's, and those of the client that a report shows.
 const RECORDED: usize = 40;
 
-/// Sources that are not the client's, as they are shown in backtraces.
+/// Source files that are not the client's, as backtraces show them.
 const OTHERS: [&str; 11] = [
     "/rustc/",
     "/library/std/",
@@ -25,13 +25,13 @@ const OTHERS: [&str; 11] = [
     "wsk-host/c/src/",
     "wsk-loader/src/",
     "/backtrace-0.3",
-    // The C library's.
+    // Of the C library.
     "/nptl/",
     "/sysdeps/",
     "/csu/",
 ];
 
-/// What the name of an address in an image contains: the image's name, and the offset in it in hexadecimal digits.
+/// Part of the name of an address in an image: the image's name, and the offset in hexadecimal digits.
 const IN_IMAGE: &str = ".sys+0x";
 
 /// Names an address in an image, with a function's name if it is known. None if the address is in no image.
@@ -49,15 +49,15 @@ fn describe_image(address: usize) -> Option<String> {
     DESCRIBE_IMAGE.get().and_then(|describe| describe(address))
 }
 
-/// The functions of the client's that the current thread is in, the innermost first, each in a line of its own.
-/// Empty if the machine cannot say.
+/// The client's functions that the current thread is in, the innermost first, each on its own line.
+/// Empty if the machine does not support backtraces.
 pub(crate) fn place_of_client() -> String {
     Frames::here().shown()
 }
 
 /// The addresses that the functions of a thread return to, the innermost first. Recording them takes microseconds, and
-/// much less where the thread has come the same way before; their names and lines are looked up when they are shown.
-/// Under Miri, which is slow at it, there are none.
+/// much less where the thread has taken the same call path before; their names and lines are looked up when they are
+/// shown. Under Miri, where recording is slow, there are none.
 #[derive(Clone)]
 pub(super) struct Frames(Arc<RecordedStack>);
 
@@ -87,7 +87,7 @@ impl PartialOrd for Frames {
     }
 }
 
-/// By the addresses alone: threads that have come the same way have the same frames.
+/// By the addresses alone: threads that have taken the same call path have the same frames.
 impl Ord for Frames {
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.addresses.cmp(&other.0.addresses)
@@ -145,7 +145,7 @@ impl Frames {
         self.0.thread.name()
     }
 
-    /// As a report shows them: the client's, with `RUST_BACKTRACE=full` all of them, and none with `RUST_BACKTRACE=0`.
+    /// The frames that a report shows: the client's; with `RUST_BACKTRACE=full` all, and with `RUST_BACKTRACE=0` none.
     pub(super) fn shown(&self) -> String {
         let wanted = env::var_os("RUST_BACKTRACE");
         if self.is_empty() || wanted.as_ref().is_some_and(|value| value == "0") {
@@ -172,7 +172,7 @@ impl Frames {
     fn listed(&self, folder: &Path) -> String {
         let mut list = String::new();
         for (number, address) in self.0.addresses.iter().enumerate() {
-            // The address is the one that the frame returns to, behind its call.
+            // The address is the one that the frame returns to, after its call.
             if let Some(place) = describe_image(address.wrapping_sub(1)) {
                 let _ = writeln!(list, "{number:4}: {place}");
                 continue;
@@ -194,7 +194,7 @@ impl Frames {
     }
 }
 
-/// Whether a function whose place is unknown can be the client's: one of C's that was compiled without debug information.
+/// Whether a function without a known place can belong to the client: a C function compiled without debug information.
 fn is_of_c(function: &str) -> bool {
     const OTHERS: [&str; 5] = ["_start", "start_thread", "clone", "clone3", "rust_"];
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -203,7 +203,7 @@ fn is_of_c(function: &str) -> bool {
         && !OTHERS.iter().any(|other| function.starts_with(other))
 }
 
-/// The name of a function of C or C++ as its source has it. Those of Rust are such names already.
+/// The name of a C or C++ function as in its source. Names of Rust functions already have that form.
 fn in_source(function: &str) -> Cow<'_, str> {
     // The kernel's headers rename functions with names of the C library (headers/shared/libc_names.h).
     if let Some(name) = function.strip_prefix("wsk_client_") {

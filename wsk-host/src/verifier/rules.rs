@@ -1,6 +1,6 @@
 //! The table of WSK's rules: the only source of their numbers, names and sentences.
 //!
-//! A row consists of the rule's constant, its number, the [`Outcome`] of a violation on the host, the rule in one
+//! A row has the rule's constant, its number, the [`Outcome`] of a violation on the host, the rule in one
 //! sentence, and a detail: the violation as the host sees it, the status that it returns, or the reason why it sees
 //! nothing. The verifier's reports and both pages `RULES.md` are generated from it.
 //!

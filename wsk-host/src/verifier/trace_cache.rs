@@ -1,14 +1,14 @@
 //! Backtraces that were recorded before, found again without unwinding.
 //!
-//! Unwinding takes microseconds, and a client's requests and allocations are made by few paths. A backtrace is kept with
-//! the addresses on the stack at which its return addresses are. If the stack pointer is the same, and each of them is
-//! still at its address, the thread has come the same way again. A report about another way through functions of the
-//! same frames would show the former one; it is about the place only.
+//! Unwinding takes microseconds, and a client's requests and allocations are made by few paths. A backtrace is kept
+//! with the stack addresses of its return addresses. If the stack pointer is the same, and each of them is still at its
+//! address, the thread has taken the same call path again. A report about another path through functions of the same
+//! frames would show the former one; it is about the place only.
 //!
 //! # Safety
 //!
 //! The return addresses of functions that have not returned are on the current thread's stack, above its stack pointer.
-//! They belong to no object of the language's.
+//! They do not belong to any Rust object.
 
 #![expect(unsafe_code, reason = "return addresses are read on the thread's stack")]
 
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::place::RecordedStack;
 
-/// The number of sets, and of backtraces in each: those of one stack pointer share a set.
+/// The number of sets, and of backtraces in each. Backtraces with the same stack pointer share a set.
 const SETS: usize = 64;
 const WAYS: usize = 8;
 
@@ -48,14 +48,14 @@ impl CachedTrace {
         let is_there = |(slot, frame): &&(usize, usize)| {
             let slot = ptr::with_exposed_provenance::<usize>(*slot);
             // SAFETY: the address was on the stack of this thread, above the same stack pointer (Invariants), so it is
-            // now. Return addresses are no object of the language's, for which a volatile read is defined.
+            // now. Return addresses are not Rust objects; a volatile read of such memory is defined.
             let found = unsafe { slot.read_volatile() };
             found == *frame
         };
         self.slots.iter().take_while(is_there).count()
     }
 
-    /// Whether the thread has come the same way.
+    /// Whether the thread has taken the same call path.
     fn is_current(&self, stack: usize) -> bool {
         // SAFETY: the stack pointer was `stack` in the caller's caller, which has not returned.
         self.stack == stack && unsafe { self.matching() } == self.slots.len()

@@ -70,9 +70,9 @@ pub(super) struct IrpCompletion {
     pub(super) information: usize,
     /// The meaning of the information, for the trace.
     pub(super) result: trace::CallResult,
-    /// The socket whose close waits for it, or zero.
+    /// The socket whose close waits for the call, or zero.
     pub(super) socket: u64,
-    /// The client whose registration waits for it.
+    /// The client whose registration waits for the call.
     pub(super) client: Option<Arc<Client>>,
 }
 

@@ -111,7 +111,7 @@ impl Bytes {
         self.length
     }
 
-    /// The part in which the byte with a number is, from there on.
+    /// The part that contains the byte with the given number, starting at that byte.
     fn part_at(&self, mut offset: usize) -> Option<BufferPart> {
         for part in &self.parts {
             if offset < part.length {

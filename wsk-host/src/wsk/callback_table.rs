@@ -22,7 +22,7 @@ use crate::verifier::{Origin, Rule, rule_violation};
 ///
 /// # Invariants
 ///
-/// The context and each table that is not null are the client's, valid until the socket's close has completed
+/// The context and each non-null table belong to the client, and are valid until the socket's close has completed
 /// ([INV-46](crate::rules#inv-46)).
 #[derive(Clone, Copy)]
 pub(super) struct CallbackTable {

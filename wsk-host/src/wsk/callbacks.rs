@@ -282,7 +282,7 @@ fn receive(
         // SAFETY: the table is null, or valid until the socket is closed (Invariants of `CallbackTable`).
         let table = unsafe { callbacks.connection.as_ref() };
         let Some(function) = table.and_then(|table| table.WskReceiveEvent) else {
-            // WskReceiveExEvent was there, and is no longer.
+            // `WskReceiveExEvent` was enabled, and no longer is.
             take_back(kernel, id, first.addr(), false, "WskReceiveEvent");
             kernel.stack().indicated(id, &bytes, false, actions);
             return;
@@ -361,7 +361,7 @@ fn receive_from(
     kernel.stack().indicated_datagrams(id, refused, actions);
 }
 
-/// A list is about to be indicated. From here on it may be retained, and released by another thread, before
+/// Called before a list is indicated. From here on, it may be retained, and released by another thread, before
 /// the callback's return has said so.
 fn offer(kernel: &Kernel, id: u64, first: usize, list: Retained) {
     if let Some(socket) = kernel.stack().sockets.get_mut(&id) {

@@ -34,7 +34,7 @@ impl<'a> ShapeChooser<'a> {
         Self { indications, random }
     }
 
-    /// One of these numbers. The first is that of the plain shape.
+    /// Picks one of these numbers. The first one is for the plain shape.
     fn choose<const N: usize>(&mut self, numbers: [usize; N]) -> usize {
         match self.indications {
             Indications::Mixed => numbers[self.random.below(N)],
@@ -42,7 +42,7 @@ impl<'a> ShapeChooser<'a> {
         }
     }
 
-    /// Splits bytes into up to [`PARTS`] parts, none of which is empty unless all of them are.
+    /// Splits bytes into up to [`PARTS`] parts. No part is empty, unless there are no bytes.
     pub(super) fn split<'b>(&mut self, bytes: &'b [u8]) -> Vec<&'b [u8]> {
         let count = self.choose([1, 1, 2, PARTS]).min(bytes.len());
         let mut parts = Vec::new();
@@ -62,7 +62,7 @@ impl<'a> ShapeChooser<'a> {
 ///
 /// # Invariants
 ///
-/// `mdl` and `bytes` are allocations of their own (`Box::into_raw`), and the MDL describes all of `bytes`.
+/// `mdl` and `bytes` are separate allocations (`Box::into_raw`), and the MDL describes all of `bytes`.
 struct IndicatedMdl {
     mdl: PMDL,
     bytes: *mut [u8],
@@ -73,7 +73,7 @@ struct IndicatedMdl {
 unsafe impl Send for IndicatedMdl {}
 
 impl IndicatedMdl {
-    /// An MDL of some data, with other bytes in front of it and behind.
+    /// An MDL of some data, with other bytes before and after it.
     fn new(front: usize, data: &[u8], behind: usize, origin: &Origin) -> Self {
         let mut memory = vec![OTHER; front];
         memory.extend_from_slice(data);
@@ -123,7 +123,7 @@ impl IndicationChain {
         }
         let offset = shapes.choose([0, 0, 14, 54]);
         let behind = shapes.choose([0, 0, 1, 46]);
-        // The offset is one of a byte in the first MDL, even if there is no data.
+        // The offset is that of a byte in the first MDL, even if there is no data.
         let behind = behind.max(usize::from(data.is_empty() && offset > 0));
         let parts = shapes.split(data);
         let last = parts.len() - 1;

@@ -32,7 +32,7 @@ use crate::wsk::descriptors::Descriptors;
 pub(super) struct Client {
     pub(super) kernel: Kernel,
     pub(super) version: USHORT,
-    /// The client's table, which must stay as it is ([INV-1](crate::rules#inv-1)).
+    /// The client's table, which must not change ([INV-1](crate::rules#inv-1)).
     pub(super) dispatch: *const WSK_CLIENT_DISPATCH,
     pub(super) outstanding: Mutex<Outstanding>,
     /// Set when one of the outstanding objects ends.
@@ -75,7 +75,7 @@ impl Outstanding {
     }
 }
 
-/// The version that this provider gives, and the only one.
+/// The only version that this provider has.
 pub(super) const VERSION: USHORT = wsk_sys::MAKE_WSK_VERSION(1, 0);
 
 /// The clients that are registered, by address.
@@ -248,7 +248,7 @@ unsafe fn find(
     unsafe { Arc::from_raw(pointer) }
 }
 
-/// Whether an interface is WSK's own, and not that of an extension, none of which exists.
+/// Whether an interface is WSK's own, and not one of an extension (there are none).
 ///
 /// # Safety
 ///

@@ -15,7 +15,7 @@ pub enum Network {
     /// The machine has the loopback addresses, `127.0.0.0/8` and `::1`, and those of
     /// [`Host::add_address`](crate::Host::add_address). All are at one interface, of index 1.
     Simulated,
-    /// The machine's network, with any program as the peer. Threads and time are the machine's.
+    /// The machine's network, where any program can be the peer. Threads and time are the machine's.
     ///
     /// Addresses are accepted and refused as on the simulated network: a test compares binding, connecting, sending and
     /// joining groups, with addresses of the machine, of others, and of none. Three things differ. The machine's addresses
@@ -92,7 +92,7 @@ pub struct Faults {
     pub duplication: u16,
     /// A connection is reset after a segment (simulated network only).
     pub reset: u16,
-    /// A socket is no longer functional from a request on, which fails with `STATUS_FILE_FORCED_CLOSED`.
+    /// Starting with a request, which fails with `STATUS_FILE_FORCED_CLOSED`, a socket is no longer functional.
     pub forced_close: u16,
     /// A request does not complete until it is cancelled, or its socket is closed.
     pub hold: u16,

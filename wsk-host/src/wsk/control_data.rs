@@ -87,7 +87,7 @@ impl SendControl {
             // SAFETY: the message is of this control data.
             next = unsafe { next_cmsg(control, length, next) };
         }
-        // Whatever follows the last message is too short for another.
+        // The rest after the last message is too short for another one.
         if length.saturating_sub(end) >= size_of::<CMSGHDR>() {
             let found =
                 format!("the control message in the last {} bytes is truncated", length - end);
@@ -97,7 +97,7 @@ impl SendControl {
         Some(data)
     }
 
-    /// The control data that arrives if the machine or its filters strip a part of it.
+    /// The control data that arrives if the machine or its filters strip part of it.
     pub(super) fn stripped(mut self, stripping: Stripping, bypasses_tdi: bool) -> Self {
         match stripping {
             Stripping::PacketInfoAlone if self.count == 1 => {
@@ -132,7 +132,7 @@ impl SendControl {
             (IPPROTO_IP, IP_HOPLIMIT) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => {
                 self.hop_limit = Some(u8::try_from(number()?).ok()?);
             }
-            // There are no options, as without the message.
+            // There are no options, as if there were no message.
             (IPPROTO_IP, IP_OPTIONS) | (IPPROTO_IPV6, IPV6_RTHDR) if data.is_empty() => {}
             (IPPROTO_UDP, UDP_SEND_MSG_SIZE) => {
                 self.segment = Some(number()? as usize).filter(|size| *size > 0);
@@ -143,7 +143,7 @@ impl SendControl {
     }
 }
 
-/// The control data of a datagram, as the socket's options ask for it.
+/// The control data of a datagram that the socket's options request.
 pub(super) fn describe(
     datagram: &IncomingDatagram,
     options: &OptionValues,
@@ -167,7 +167,7 @@ pub(super) fn describe(
         push(&mut all, level, pktinfo, &info);
     }
     if let Some(limit) = datagram.hop_limit.filter(|_| options.wants(level, hop_limit)) {
-        // Over IPv4 it arrives by another name than that of the option, since Windows 10 1703.
+        // Over IPv4, its name differs from that of the option, since Windows 10 1703.
         let is_ttl = is_v4 && windows >= Windows::TEN_1703;
         let kind = if is_ttl { IP_TTL } else { hop_limit };
         push(&mut all, level, kind, &u32::from(limit).to_ne_bytes());
@@ -204,7 +204,7 @@ fn push(all: &mut Vec<u8>, level: ULONG, kind: ULONG, data: &[u8]) {
     all.extend_from_slice(data);
 }
 
-/// An `IN_RECVERR`: the protocol, what is known beside the error, its type and code, and padding.
+/// An `IN_RECVERR`: the protocol, further information about the error, its type and code, and padding.
 fn received(error: IcmpError, is_v4: bool) -> [u8; 12] {
     let protocol = if is_v4 { IPPROTO_ICMP } else { IPPROTO_ICMPV6 };
     let mut bytes = [0; 12];

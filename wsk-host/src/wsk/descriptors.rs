@@ -20,7 +20,7 @@ const NOT_CACHED: &str = "the security descriptor is not cached";
 pub(super) struct Descriptors(Mutex<DescriptorTable>);
 
 struct DescriptorTable {
-    /// By address, those of the quarantine included.
+    /// By address, including those in the quarantine.
     cached: HashMap<usize, CachedDescriptor>,
     /// The addresses of those that the client has released and no socket has.
     released: Quarantine<usize>,
@@ -31,7 +31,7 @@ struct CachedDescriptor {
     copy: Box<u64>,
     /// The number of times that the client has received it and not yet released it.
     given: usize,
-    /// The number of sockets that have it.
+    /// The number of sockets that use it.
     sockets: usize,
     origin: Origin,
 }
@@ -53,8 +53,8 @@ impl DescriptorTable {
         self.cached.get(&address).is_some_and(CachedDescriptor::is_unused)
     }
 
-    /// Puts a descriptor that nothing has any more into the quarantine, and frees the one that leaves it, unless that was
-    /// shared again.
+    /// Puts a descriptor that is no longer used into the quarantine, and frees the one that leaves it, unless that one
+    /// was shared again.
     fn quarantine_unused(&mut self, address: usize) {
         if !self.is_unused(address) {
             return;
@@ -79,7 +79,7 @@ impl Descriptors {
         Some(left.origin.clone())
     }
 
-    /// Caches a descriptor. The copy is another object, as that of the system is.
+    /// Caches a descriptor. The copy is a separate object, as in the system.
     pub(super) fn cache(&self, _descriptor: PSECURITY_DESCRIPTOR) -> PSECURITY_DESCRIPTOR {
         let copy = Box::new(0_u64);
         let address = ptr::from_ref(&*copy).addr();

@@ -2,8 +2,8 @@
 //!
 //! # Safety
 //!
-//! An IRP that is completed or cancelled here is the provider's, and its room for drivers holds what `remember` has
-//! stored.
+//! An IRP that is completed or cancelled here belongs to the provider, and its space for drivers holds the values that
+//! `remember` has stored.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
@@ -28,7 +28,7 @@ pub(crate) fn execute(kernel: &Kernel, actions: Actions) {
 
 /// Executes all actions like [`execute`], for a call that returns the final status of an IRP: the IRP is completed now.
 pub(super) fn execute_call(kernel: &Kernel, actions: Actions, irp: PIRP) {
-    // What follows from one comes before the next. Not by recursion: there is no end to a stream.
+    // The consequences of one action come before the next action. Not by recursion, since a stream has no end.
     let mut left = VecDeque::from(actions);
     while let Some(action) = left.pop_front() {
         let following = if let Action::Recheck { due, socket } = action {
@@ -114,7 +114,7 @@ pub(super) unsafe fn remember(kernel: &Kernel, socket: u64, irp: PIRP) {
 ///
 /// # Safety
 ///
-/// The IRP waits at a socket, and its cancel routine, which this is, was taken from it.
+/// The IRP waits at a socket, and its cancel routine (this function) was taken from it.
 pub(super) unsafe fn cancel(irp: PIRP) {
     // SAFETY: `remember` stored the kernel and the socket, and the IRP is not completed.
     let room = unsafe { fields::driver_context(irp).read() };

@@ -56,7 +56,7 @@ use crate::verifier::kernel_violation;
 ///
 /// # Errors
 ///
-/// If the network is the machine's, and the machine refuses a file or a thread for it.
+/// If the network is the machine's, and the machine refuses a file or a thread.
 pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
     let timing = kernel.config().timing;
     let mut poller = None;

@@ -161,7 +161,7 @@ pub(super) unsafe fn begin<'a>(
     unsafe { begin_in_any_routine(socket, category, function) }
 }
 
-/// Begins a call like [`begin`], also in a completion routine.
+/// Begins a call like [`begin`], but also in a completion routine.
 ///
 /// # Safety
 ///
@@ -255,7 +255,7 @@ impl ClosedSocket {
     }
 }
 
-/// The closed sockets. Their memory is kept for a while, so that a client that uses one finds its table, and is
+/// The closed sockets. Their memory is kept for a while, so that a client that uses one still finds its table, and is
 /// stopped there.
 static CLOSED: Mutex<Quarantine<usize>> = Mutex::new(Quarantine::new(4096));
 

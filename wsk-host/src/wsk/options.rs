@@ -51,7 +51,7 @@ enum ValueForm {
     ByteOrNumber,
     /// A number that is given as one byte or four, and answered as four.
     GivenAsByte,
-    /// Given in the order of the network, and answered in that of the processor.
+    /// Set in network byte order, and returned in the processor's.
     Interface,
     /// As `Interface`, and given also as an address of the interface, which has another first byte than zero.
     InterfaceOrAddress,
@@ -73,9 +73,9 @@ pub(super) struct OptionSpecification {
     is_fixed: bool,
     form: ValueForm,
     pub(super) phase: OptionPhase,
-    /// The categories whose sockets have it.
+    /// The categories whose sockets have the option.
     categories: u8,
-    /// The first Windows that has it; none, if all have.
+    /// The first Windows that has the option; `None` if all have it.
     since: Option<WindowsVersion>,
 }
 
@@ -176,7 +176,7 @@ static OPTIONS: &[OptionSpecification] = &[
     of_form(ValueForm::Interface, number(V4, IP_UNICAST_IF, 0, ALL)),
     number(V4, IP_RECVTOS, 0, DATAGRAMS),
     number(V4, IP_ECN, 0, DATAGRAMS),
-    // Those of version 1709 are here in the next that a host can be.
+    // The options of version 1709 appear in the next version that a host emulates.
     later(since::IP_RECVERR, number(V4, IP_RECVERR, 0, DATAGRAMS)),
     later(since::IP_MTU_DISCOVER, number(V4, IP_MTU_DISCOVER, 0, ALL)),
     later(since::IP_MTU, of_path(V4, IP_MTU, PACKET)),
@@ -202,7 +202,7 @@ static OPTIONS: &[OptionSpecification] = &[
 ];
 
 impl OptionSpecification {
-    /// The option with a name, if a Windows has it for a category.
+    /// The option with a name, if the given Windows has it for the category.
     pub(super) fn find(
         level: ULONG,
         name: ULONG,
@@ -217,7 +217,7 @@ impl OptionSpecification {
         })
     }
 
-    /// Whether sockets of a family and a type have it: a socket of IPv6 may have peers of IPv4.
+    /// Whether sockets of a family and a type have the option: an IPv6 socket may have IPv4 peers.
     pub(super) fn is_for(&self, family: ADDRESS_FAMILY, socket_type: USHORT) -> bool {
         match self.level {
             IPPROTO_IPV6 => family == AF_INET6,

@@ -69,7 +69,7 @@ unsafe extern "C" fn register_image(
 
 /// # Safety
 ///
-/// As for `WskRegister`; `is_image` says whether an image calls it.
+/// As for `WskRegister`; `is_image` states whether an image calls it.
 unsafe fn register(
     npi: PWSK_CLIENT_NPI,
     registration: PWSK_REGISTRATION,

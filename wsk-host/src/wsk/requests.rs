@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A waiting IRP is the provider's. Its cancel routine is set when it begins to wait, and the side that takes the
+//! A waiting IRP belongs to the provider. Its cancel routine is set when it begins to wait, and the side that takes the
 //! routine away completes the IRP: `claim` decides between completion and cancellation.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
@@ -73,7 +73,7 @@ pub(super) enum RequestKind {
     Change,
     /// It could complete, and waits only because of a fault.
     Stalled,
-    /// Like `Stalled`, for a request of the socket's creator.
+    /// Like `Stalled`, for the request that creates the socket.
     StalledCreation,
 }
 
@@ -226,7 +226,7 @@ impl Requests {
         if !claimed {
             return None;
         }
-        // Mostly the first one.
+        // Usually the first one.
         if place == 0 { self.waiting.pop_front() } else { self.waiting.remove(place) }
     }
 

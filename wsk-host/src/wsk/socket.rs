@@ -103,7 +103,7 @@ pub(super) struct Socket {
     pub(super) datagrams: DatagramState,
     /// The lists that the client has retained, by the address of their first element.
     pub(super) retained: BTreeMap<usize, Retained>,
-    /// The elements of them that the client has released already, by their address.
+    /// Those of their elements that the client has already released, by address.
     pub(super) released: BTreeSet<usize>,
     /// Those of them whose callback has not returned yet.
     pub(super) offered: BTreeSet<usize>,
@@ -125,7 +125,7 @@ pub(super) enum Retained {
 
 /// A retained list, or elements of one, that the client has released.
 pub(super) struct Released {
-    /// The list, if no part of it is still retained.
+    /// The list, if none of it is still retained.
     _list: Option<Retained>,
     /// Whether the client has divided the list.
     pub(super) is_part: bool,
@@ -150,7 +150,7 @@ impl Retained {
 }
 
 impl Socket {
-    /// The retained list that an element belongs to which is not released, by the list's first element.
+    /// The retained list of an element that is not released, identified by the list's first element.
     pub(super) fn retainer_of(&self, element: usize) -> Option<usize> {
         if self.released.contains(&element) {
             return None;

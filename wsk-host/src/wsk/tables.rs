@@ -22,7 +22,7 @@ use super::client::VERSION;
 use crate::kernel::abi::HostFunction;
 use crate::kernel::config::Windows;
 
-/// A table as a Windows has it. A slot that came later than the table has a second function, which stands
+/// A table of a specific Windows. A slot that is newer than the table has a second function, which stands
 /// there before: that no other slot came later is checked when this is compiled.
 macro_rules! table {
     (
@@ -201,7 +201,7 @@ pub(super) fn of(category: Category, windows: Windows, is_image: bool) -> *const
     }
 }
 
-/// The table that a capture gives to a client that is an image or linked.
+/// The table that a capture returns to a client that is an image or linked.
 pub(super) fn provider(windows: Windows, is_image: bool) -> *const WSK_PROVIDER_DISPATCH {
     choose!(PROVIDER, WSK_PROVIDER_DISPATCH, windows, is_image)
 }
@@ -217,7 +217,7 @@ mod for_images {
         fn each_function(&mut self, visitor: &mut impl Visitor);
     }
 
-    /// A member that is no function.
+    /// A member that is not a function.
     impl Table for u16 {
         fn each_function(&mut self, _: &mut impl Visitor) {}
     }

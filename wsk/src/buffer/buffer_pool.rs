@@ -41,7 +41,7 @@ impl BufferPool {
                 if buffer.len() >= size {
                     return Ok(buffer);
                 }
-                // A buffer that is too small is dropped: later calls would find it too small, too.
+                // A buffer that is too small is dropped, because it would be too small for later calls as well.
                 drop(buffer);
             }
         }

@@ -55,7 +55,8 @@ use super::{Buffer, MdlChain, Slice};
 ///
 /// # Invariants
 ///
-/// - Each allocation of the chain is a [`Buffer`]'s. Its MDL describes the part of it that is the element, of at least one byte.
+/// - Each allocation of the chain belongs to a [`Buffer`]. Its MDL describes the element's part of it: at least one
+///   byte.
 /// - `last` is the last header, and `length` the number of bytes of all elements; `parts` is their number.
 pub struct Chain {
     memory: MdlChain,
@@ -150,7 +151,7 @@ impl Chain {
         Ok(Self { last: memory.0, memory, parts: 1, length: end - start })
     }
 
-    /// Removes the first part. Its buffer is as large as it was.
+    /// Removes the first part, and returns its buffer with its original size.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     pub fn pop_front(&mut self) -> Option<Slice> {
@@ -269,7 +270,7 @@ impl<'a> Iterator for ChainIterMut<'a> {
         self.next = part.next().unwrap_or(part);
         let (first, count) = part.bytes();
         // SAFETY: these bytes are initialized, no request has them, and no other reference to them exists (Invariants): parts are
-        // left, and this one is not among those any more.
+        // left, and this one is no longer one of them.
         Some(unsafe { slice::from_raw_parts_mut(first, count) })
     }
 

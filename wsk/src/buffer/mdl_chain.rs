@@ -31,7 +31,8 @@ const ALIGNMENT: usize = 16;
 ///   [`NOTHING`], `mdl` is null, `size` is 0 and `next` is null.
 /// - The MDL describes a part of the data: the element's bytes. It is the whole of the data if the header is in no
 ///   [`Chain`](super::Chain).
-/// - `next` is null, or points to another header, which is owned with this one; the MDL's `Next` is that header's MDL.
+/// - `next` is null, or points to another header, which has the same owner; the `Next` of this MDL is the MDL of that
+///   header.
 #[repr(C, align(16))]
 pub(super) struct BufferHeader {
     /// Null for a buffer without memory, whose header is static.
@@ -148,8 +149,8 @@ impl MdlChain {
         describe(self.header().mdl, start, end - start)
     }
 
-    /// The range of a chain, as WSK takes it: from the element in which it begins ([INV-22](crate::rules#inv-22)). The range is
-    /// within the chain.
+    /// The range of a chain, in the form that WSK requires: starting from the element that contains its first byte
+    /// ([INV-22](crate::rules#inv-22)). The range is within the chain.
     pub(crate) fn describe(&self, start: usize, end: usize) -> WSK_BUF {
         let (element, at) = self.element(start);
         describe(element.mdl, at, end - start)
@@ -173,7 +174,7 @@ impl MdlChain {
         before + descriptor.Offset as usize
     }
 
-    /// The bytes of a range, as far as they are contiguous.
+    /// The bytes at the start of a range that are contiguous.
     pub(crate) fn contiguous(&self, start: usize, end: usize) -> &[u8] {
         let (element, at) = self.element(start);
         let (first, size) = element.bytes();
@@ -182,7 +183,7 @@ impl MdlChain {
         bytes.get(at..size.min(at.saturating_add(end.saturating_sub(start)))).unwrap_or_default()
     }
 
-    /// The bytes of a range, as far as they are contiguous, for writing.
+    /// The bytes at the start of a range that are contiguous, for writing.
     pub(crate) fn contiguous_mut(&mut self, start: usize, end: usize) -> &mut [u8] {
         let (element, at) = self.element(start);
         let (first, size) = element.bytes();
@@ -226,7 +227,7 @@ impl MdlChain {
         }
     }
 
-    /// Has another chain follow one of which this is the last header. Both have memory.
+    /// Appends another chain to the one that ends with this header. Both have memory.
     ///
     /// # Safety
     ///
@@ -287,7 +288,7 @@ impl BufferHeader {
         start..(start + ByteCount as usize).min(self.size)
     }
 
-    /// The address and the number of the part's bytes.
+    /// The address of the part, and its number of bytes.
     pub(super) fn bytes(&self) -> (*mut u8, usize) {
         let part = self.part();
         (self.data.as_ptr().wrapping_add(part.start), part.len())

@@ -279,7 +279,7 @@ pub(crate) mod sealed {
         }
 
         unsafe fn from_parts(chain: MdlChain, _start: usize, _end: usize) -> Self {
-            // INVARIANT: the chain was a buffer's, or has no memory (this function's contract).
+            // INVARIANT: the chain came from a buffer, or has no memory (this function's contract).
             Self(chain)
         }
 
@@ -300,7 +300,7 @@ pub(crate) mod sealed {
 
         unsafe fn from_parts(chain: MdlChain, start: usize, end: usize) -> Self {
             let buffer = Buffer(chain);
-            // A chain without memory comes back when the system kept the real one.
+            // A chain without memory is returned when the system has kept the real one.
             let end = end.min(buffer.size());
             Slice { buffer, start: start.min(end), end }
         }
@@ -333,7 +333,7 @@ impl Buffer {
     ///
     /// The header came from [`Buffer::into_raw`], and no other code takes it back.
     const unsafe fn from_raw(header: NonNull<BufferHeader>) -> Self {
-        // INVARIANT: the header is a buffer's.
+        // INVARIANT: the header belongs to a buffer.
         Self(MdlChain(header))
     }
 }
@@ -379,7 +379,7 @@ impl<T, B> BufResult<T, B> {
 /// Copies as many bytes as fit, and returns their number.
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
-    // Both ranges are in bounds; written so that the compiler emits no panic.
+    // Both ranges are in bounds. Written this way, the code contains no panic.
     if let (Some(from), Some(to)) = (from.get(..count), to.get_mut(..count)) {
         to.copy_from_slice(from);
     }

@@ -101,7 +101,7 @@ fn into_bytes(chain: Chain) -> Vec<u8> {
     bytes
 }
 
-/// Runs a closure on a kernel of its own, and checks that it frees what it allocates.
+/// Runs a closure on its own kernel, and checks that it frees everything it allocates.
 fn on_kernel(scenario: impl FnOnce()) {
     let kernel = Kernel::new(Config::default());
     let _entered = kernel.enter();

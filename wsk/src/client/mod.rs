@@ -1,4 +1,4 @@
-//! A client of WSK: the memory behind a registration, to which its providers, sockets and requests refer.
+//! A WSK client: the memory behind a registration, shared by its providers, sockets and requests.
 //!
 //! # Safety
 //!
@@ -75,7 +75,7 @@ unsafe impl Sync for Client {}
 // SAFETY: the type is `#[repr(C)]` and begins with its header; it stays until `requests_in_flight` is zero, since the
 // client's thread waits for that.
 unsafe impl Target for Client {
-    // Providers come and go while requests are in flight.
+    // Providers are captured and released while requests are in flight.
     const LENDS: bool = false;
 
     fn retain(&self) {
@@ -138,7 +138,7 @@ impl Client {
             _device: device,
             running: RundownGuard::new(ObjectKind::Registration),
         })?;
-        // INVARIANT: the events and the queue are initialized, in the allocation in which they stay.
+        // INVARIANT: the events and the queue are initialized, in the allocation where they stay.
         // SAFETY: the client stays in this allocation, which is nonpaged.
         unsafe { client.released.initialize() };
         // SAFETY: the client stays in this allocation, which is nonpaged.
@@ -159,7 +159,7 @@ impl Client {
         }
     }
 
-    /// Records that the client is registered, and must be deregistered at its end.
+    /// Records that the client is registered, and must be deregistered before it ends.
     pub(crate) fn set_registered(&self) {
         self.is_registered.store(true, Ordering::Relaxed);
     }
@@ -199,7 +199,7 @@ impl Client {
         // SAFETY: the caller's reference keeps the memory until the decrement below.
         let client = unsafe { this.as_ref() };
         if client.references.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // The thread frees the memory only after `released`, which comes last.
+            // The thread frees the memory only after `released` is set, which is the last step.
             client.deferred.wake();
             // SAFETY: the event is initialized (Invariants).
             unsafe { client.released.set() };
@@ -210,7 +210,7 @@ impl Client {
     ///
     /// # Safety
     ///
-    /// The caller owns a capture and its reference, and uses neither any more.
+    /// The caller owns a capture and its reference, and no longer uses either.
     pub(crate) unsafe fn release_capture(this: NonNull<Self>) {
         // SAFETY: the capture's reference keeps the client.
         let client = unsafe { this.as_ref() };

@@ -96,7 +96,7 @@ impl ClientSetup {
                     return result;
                 }
                 Err(IN_PROGRESS) => {
-                    // Spinning could take forever: this thread may have interrupted the other one.
+                    // Spinning could last forever: this thread may have preempted the other one.
                     let passive = passive.ok_or(known::STATUS_DEVICE_NOT_READY)?;
                     // The other thread does not wait.
                     // SAFETY: the event is initialized (Invariants).

@@ -261,7 +261,7 @@ mod tests {
                 Some(9),
                 known::STATUS_INVALID_BUFFER_SIZE,
             ),
-            // The same numbers have another meaning in IPv6's.
+            // The same numbers have another meaning in IPv6 messages.
             (
                 IPPROTO_IPV6,
                 IPV6_RECVERR,

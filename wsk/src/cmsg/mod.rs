@@ -37,7 +37,7 @@
 //! let control = received.control_messages();
 //! assert_eq!(control.ecn(), Some(Ecn::Ect0));
 //!
-//! // Send the response from the address to which the request was sent.
+//! // Send the response from the address that the request was sent to.
 //! let asked = control.packet_info().expect("packet info is enabled");
 //! assert_eq!(asked.address, IpAddr::V4(Ipv4Addr::LOCALHOST));
 //! let answer = SendControl::new().packet_info(asked);

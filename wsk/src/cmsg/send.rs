@@ -226,7 +226,7 @@ impl fmt::Debug for SendControl {
 /// Writes control messages one after the other.
 struct MessageWriter<'a> {
     area: &'a mut [u8],
-    /// The number of bytes written, all of them complete messages.
+    /// The number of bytes written. They are complete messages.
     length: usize,
 }
 
@@ -235,7 +235,7 @@ impl MessageWriter<'_> {
     fn push(&mut self, level: ULONG, kind: ULONG, data: &[u8]) -> Option<()> {
         let end = self.length.checked_add(WSA_CMSG_SPACE(data.len()))?;
         let message = self.area.get_mut(self.length..end)?;
-        // Zeroes the padding, too.
+        // Zeroes the padding as well.
         message.fill(0);
         let (header, rest) = message.split_at_mut_checked(WSA_CMSG_LEN(0))?;
         let (length, numbers) = header.split_first_chunk_mut()?;

@@ -55,7 +55,7 @@ impl TcpSplit for BufferedStream {
 }
 
 /// Closing the write half flushes, and finishes sending; Wine cannot, and closes gracefully when the stream is dropped.
-/// Closing the read half discards data until the peer finishes sending: buffered data, too.
+/// Closing the read half discards all data, including buffered data, until the peer finishes sending.
 impl TcpShutdown for BufferedStream {
     async fn close(&mut self, what: Close) -> Result<()> {
         if matches!(what, Close::Write | Close::Both) {
@@ -178,7 +178,7 @@ datagrams!(UdpSocket, |socket| UdpSocket::as_ref(socket), |socket, remote, data|
     .send_copy_to(data, remote));
 datagrams!(&UdpSocket, |socket| UdpSocket::as_ref(socket), |socket, remote, data| socket
     .send_copy_to(data, remote));
-// The peer is the destination, whatever address is given.
+// The destination is always the peer; the given address is ignored.
 datagrams!(ConnectedUdp<UdpSocket>, |socket| socket.as_socket(), |socket, _remote, data| socket
     .send_copy(data));
 datagrams!(&ConnectedUdp<UdpSocket>, |socket| socket.as_socket(), |socket, _remote, data| socket

@@ -228,7 +228,7 @@ impl UdpStack for Provider {
 
     async fn bind_multiple(&self, local: SocketAddr) -> Result<UnconnectedUdpSocket> {
         let socket = create(self, local).await?;
-        // Before the bind, so that every datagram has packet info.
+        // Set before the bind, so that every datagram has packet info.
         match local {
             SocketAddr::V4(_) => socket.set(ip::PACKET_INFO, true).await?,
             SocketAddr::V6(_) => socket.set(ipv6::PACKET_INFO, true).await?,
@@ -248,7 +248,7 @@ impl UnconnectedUdpSocket {
     }
 }
 
-/// One of this machine's addresses of the socket's family, with a port.
+/// An address of this machine in the socket's family, with a port.
 fn one_address(socket: &Socket<Datagram, Unbound>, any: SocketAddr) -> Result<SocketAddr> {
     let addresses = socket.local_addresses()?;
     let of_family = || addresses.iter().filter(|found| found.is_ipv4() == any.is_ipv4());

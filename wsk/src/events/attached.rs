@@ -71,7 +71,7 @@ unsafe impl<K: Send> Send for NewHandler<K> {}
 unsafe impl<K> Sync for NewHandler<K> {}
 
 impl<K: ConnectionEvents> NewHandler<K> {
-    /// Moves a handler into memory of its own.
+    /// Moves a handler into its own allocation.
     ///
     /// # Errors
     ///
@@ -127,7 +127,8 @@ unsafe fn free<K>(attached: NonNull<AttachedHeader>) {
     drop(unsafe { PoolBox::from_raw(attached.cast::<WithHandler<K>>()) });
 }
 
-/// The indications that came without a handler, as those of static events may ([INV-53](crate::rules#inv-53)).
+/// The indications that arrived before there was a handler, as those of static events may
+/// ([INV-53](crate::rules#inv-53)).
 const END: u8 = 1;
 const ABORTIVE_END: u8 = 2;
 /// Refused data.
@@ -157,7 +158,7 @@ impl AttachedHandler {
     }
 
     /// Called by a callback without a handler: stores the end of the connection for a handler that is attached later.
-    /// Returns the handler if one was attached meanwhile, and has not received the end.
+    /// Returns the handler if one has been attached in the meantime, and has not received the end.
     pub(crate) fn miss_end(&self, is_abortive: bool) -> Option<(&AttachedHeader, bool)> {
         let attached = self.miss(if is_abortive { ABORTIVE_END } else { END })?;
         self.take_end().map(|is_abortive| (attached, is_abortive))

@@ -1,4 +1,4 @@
-//! Received data, as it is indicated.
+//! Received data, as WSK indicates it.
 //!
 //! # Safety
 //!
@@ -27,12 +27,12 @@ use crate::status::{Result, known};
 /// Received data is never executed, and Driver Verifier's code integrity checks stop a driver that maps it executable.
 const PRIORITY: ULONG = NormalPagePriority | MdlMappingNoExecute;
 
-/// The bytes of one of WSK's buffers, in contiguous pieces.
+/// The bytes of a WSK buffer, in contiguous pieces.
 ///
 /// # Invariants
 ///
-/// `mdl` is null, or starts a chain of WSK's MDLs that describes the remaining `left` bytes from `offset` on. The chain
-/// and its bytes are valid and unchanged for `'a`.
+/// `mdl` is null, or starts a chain of MDLs from WSK that describes the remaining `left` bytes, starting at `offset`.
+/// The chain and its bytes are valid and unchanged for `'a`.
 #[derive(Debug)]
 pub struct Chunks<'a> {
     mdl: PMDL,
@@ -46,7 +46,7 @@ pub struct Chunks<'a> {
 impl Chunks<'_> {
     /// # Safety
     ///
-    /// The buffer is one of WSK's, and is not given back while the result is used.
+    /// The buffer belongs to WSK, and is not released while the result is used.
     pub(super) const unsafe fn new(buffer: &WSK_BUF) -> Self {
         // INVARIANT: WSK's buffer has a chain of MDLs of its length, valid while the result is used (this function's
         // contract).
@@ -96,7 +96,7 @@ pub(super) fn copy<'a>(
     for chunk in chunks {
         let chunk = chunk?;
         let count = chunk.len().min(room.len());
-        // Both ranges are in bounds; written so that the compiler emits no panic.
+        // Both ranges are in bounds. Written this way, the code contains no panic.
         let (Some(bytes), Some((filled, rest))) =
             (chunk.get(..count), core::mem::take(&mut room).split_at_mut_checked(count))
         else {
@@ -187,7 +187,7 @@ impl<'a> Data<'a> {
         copy(self.chunks(), buffer)
     }
 
-    /// Returns whether a message ends here; with TCP, whether the sender set the push flag.
+    /// Returns whether a message ends with this data; with TCP, whether the sender set the push flag.
     #[must_use]
     pub const fn is_entire_message(&self) -> bool {
         self.flags & WSK_FLAG_ENTIRE_MESSAGE != 0
@@ -221,8 +221,8 @@ impl<'a> Data<'a> {
         };
         self.is_retained.set(true);
         let socket = ManuallyDrop::new(socket);
-        // INVARIANT: the callback returns `STATUS_PENDING`, which gives the list to this value, and the guard keeps the
-        // socket open.
+        // INVARIANT: the callback returns `STATUS_PENDING`, which transfers the list to this value, and the guard keeps
+        // the socket open.
         Ok(RetainedData { list: self.list, length: self.length, socket })
     }
 }

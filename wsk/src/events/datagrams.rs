@@ -1,4 +1,4 @@
-//! Received datagrams, as they are indicated.
+//! Received datagrams, as WSK indicates them.
 //!
 //! # Safety
 //!
@@ -83,7 +83,7 @@ impl<'a> IndicatedDatagram<'a> {
 ///
 /// # Invariants
 ///
-/// `next` is null, or an entry of WSK's list, which is valid for `'a` with the entries behind it.
+/// `next` is null, or an entry of WSK's list. The entry and those after it are valid for `'a`.
 #[derive(Clone, Debug)]
 pub struct DatagramIter<'a> {
     next: *const WSK_DATAGRAM_INDICATION,
@@ -165,8 +165,8 @@ impl<'a> Datagrams<'a> {
             return Err(self);
         };
         self.is_retained.set(true);
-        // INVARIANT: the callback returns `STATUS_PENDING`, which gives the list to this value, and the guard keeps the
-        // socket open.
+        // INVARIANT: the callback returns `STATUS_PENDING`, which transfers the list to this value, and the guard keeps
+        // the socket open.
         Ok(RetainedDatagrams { list: self.list, socket: ManuallyDrop::new(socket) })
     }
 }

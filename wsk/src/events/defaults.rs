@@ -1,8 +1,8 @@
 //! Functions of a connection's table for static events that its handler has no method for.
 //!
-//! WSK calls back for a static event on every socket ([INV-53](crate::rules#inv-53)), so each table needs a function for it. These functions
-//! answer as if the event were not enabled: data stays with the transport, where requests receive it, and the other
-//! events are ignored.
+//! WSK calls the callback of a static event on every socket ([INV-53](crate::rules#inv-53)), so each table needs a
+//! function for it. These functions answer as if the event were not enabled: data stays with the transport, where
+//! requests receive it, and the other events are ignored.
 //!
 //! # Safety
 //!

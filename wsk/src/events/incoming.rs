@@ -22,7 +22,7 @@ use crate::status::Result;
 ///
 /// # Invariants
 ///
-/// The pointers are those of WSK's call of the accept callback, which does not return before this value ends: `socket`
+/// WSK passed the pointers to the accept callback, which does not return before this value is dropped: `socket`
 /// is the offered socket, which only this value may accept; the addresses are null or valid; `context` and `table` are
 /// valid for writes.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Incoming<'a, K> {
 
 impl<K: Callbacks<Connection>> Incoming<'_, K> {
     /// Accepts the connection. If the listener's events are enabled dynamically, those of the handler's type are
-    /// enabled for the connection, too, from the end of the callback on ([INV-60](crate::rules#inv-60)).
+    /// enabled for the connection as well, once the callback has returned ([INV-60](crate::rules#inv-60)).
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///

@@ -31,7 +31,7 @@ use crate::status::{Result, known};
 ///
 /// # Invariants
 ///
-/// The addresses are those of WSK's call of the inspect callback, null or valid, and the callback does not return
+/// WSK passed the addresses to the inspect callback. They are null or valid, and the callback does not return
 /// before this value ends.
 pub struct Inspection<'a> {
     id: InspectId,
@@ -46,7 +46,7 @@ pub struct Inspection<'a> {
 ///
 /// # Invariants
 ///
-/// The operation of `Pend` has two halves, of which the callback's is unfinished.
+/// The operation of `Pend` has two halves. The callback's half is unfinished.
 #[derive(Clone, Copy)]
 pub(super) enum Verdict {
     Reject,

@@ -29,7 +29,7 @@ pub const DISCONNECTED: u32 = 1 << 3;
 /// `send_backlog`.
 pub const SEND_BACKLOG: u32 = 1 << 4;
 
-/// The handler is attached later. Only `()` has it. For another type it is harmless: the socket's callbacks look for an
+/// The handler is attached later. Only `()` sets it. In another type it is harmless: the socket's callbacks look for an
 /// attached handler and find none.
 pub(super) const ATTACHED_LATER: u32 = 1 << 31;
 

@@ -42,7 +42,7 @@ pub trait ListenTable: sealed::Listener {
 }
 
 /// The table of a datagram socket's handler: of each type with [`DatagramEvents`].
-// The supertrait leaves no room for another implementation than the one below.
+// Because of the supertrait, the implementation below is the only possible one.
 pub trait DatagramTable: DatagramEvents + Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_DATAGRAM_DISPATCH;
@@ -52,7 +52,7 @@ pub trait DatagramTable: DatagramEvents + Sized {
 }
 
 /// The table of a connection's handler: of each type with [`ConnectionEvents`].
-// The supertrait leaves no room for another implementation than the one below.
+// Because of the supertrait, the implementation below is the only possible one.
 pub trait ConnectionTable: ConnectionEvents + Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_CONNECTION_DISPATCH;
@@ -66,15 +66,15 @@ pub trait ConnectionTable: ConnectionEvents + Sized {
 ///
 /// A stream socket cannot complete an inspection that was pended ([INV-41](crate::rules#inv-41)), so its table never has
 /// `WskInspectEvent`, even if the type implements [`ConditionalListenEvents`] as well.
-// The supertraits leave no room for another implementation than the one below.
+// Because of the supertraits, the implementation below is the only possible one.
 pub trait StreamTable: ListenEvents + ConnectionEvents + Sized {
     /// The table.
     const TABLE: &'static WSK_CLIENT_STREAM_DISPATCH;
 }
 
-/// Chooses the trait by which a type listens. [`events`](macro@crate::events) implements it.
+/// Selects the trait with which a type listens. [`events`](macro@crate::events) implements it.
 ///
-/// Either choice gives a table of the type's own thunks, or none if the type lacks the trait.
+/// Either choice yields a table of the type's own thunks, or none if the type lacks the trait.
 #[doc(hidden)]
 pub trait Listens {
     /// [`Accepting`] or [`Inspecting`].

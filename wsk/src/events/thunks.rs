@@ -85,10 +85,10 @@ macro_rules! accept_event {
             let Some(accepted) = accepted.get() else {
                 return STATUS_REQUEST_NOT_ACCEPTED;
             };
-            // Only this return makes the socket the client's, so it must not be closed before, also not by another
-            // thread that the handler has passed it to. So the callback's open reference is left to the client's thread,
-            // which lets this callback return first, as far as a delay ensures that.
-            // SAFETY: `Incoming` left the callback's open reference for this.
+            // The client owns the socket only once this callback has returned, so it must not be closed earlier, not
+            // even by another thread that the handler has passed it to. So the callback's open reference is left to the
+            // client's thread, which lets this callback return first, as far as a delay ensures that. SAFETY:
+            // `Incoming` left the callback's open reference for this.
             unsafe { SocketState::release_after_callback(accepted) };
             STATUS_SUCCESS
         }

@@ -82,7 +82,7 @@ fn waker(parker: Arc<Parker>) -> Waker {
 
 static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// Whether a waker is one of this module's. Wakers of this crate only queue a task or wake a thread.
+/// Whether a waker was created by this module. Wakers of this crate only queue a task or wake a thread.
 #[cfg(not(loom))]
 pub(super) fn is_own(waker: &Waker) -> bool {
     core::ptr::eq(waker.vtable(), VTABLE)

@@ -20,10 +20,11 @@
 //! | an accept that waits | it leaves the queue; its request stays in flight |
 //! | a buffer, a spawner | memory is freed |
 //!
-//! A future that is dropped in such a waker may complete its request in the same call, in another completion routine that
-//! calls another foreign waker. So the stack is as deep as the driver nests its futures: one level for each task that owns
-//! the next one's only waker. The kernel's stack does not grow, and WSK has used a part of it when it completes a request.
-//! An executor whose tasks own each other in chains queues them, as the tasks of this crate do.
+//! A future that is dropped in such a waker may complete its request in the same call, in another completion routine
+//! that calls another foreign waker. So the stack is as deep as the driver nests its futures: one level for each task
+//! that owns the only waker of the next one. The kernel's stack does not grow, and WSK has already used a part of it
+//! when it completes a request. An executor whose tasks own each other in chains queues them, as the tasks of this
+//! crate do.
 //!
 //! Calls that a foreign waker makes itself, such as one that polls its task in place, are not deferred: the
 //! documentation of the crate forbids such wakers.
@@ -44,14 +45,14 @@ pub(crate) fn wake_in_completion_routine(waker: Waker) {
     }
 }
 
-/// Wakes a waker, if there is one, where the caller may run in a completion routine.
+/// Wakes a waker, if there is one. The caller may run in a completion routine.
 pub(crate) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         wake_in_completion_routine(waker);
     }
 }
 
-/// Drops a waker, if there is one, where the caller may run in a completion routine.
+/// Drops a waker, if there is one. The caller may run in a completion routine.
 pub(crate) fn drop_waker(waker: Option<Waker>) {
     if let Some(waker) = waker {
         if is_own(&waker) {

@@ -41,7 +41,8 @@ use crate::status::{Result, known};
 ///
 /// # Invariants
 ///
-/// It is the only handle of its task, owns one of the task's references, and `T` is the output of the task's future.
+/// This is the only handle of its task, it owns one of the task's references, and `T` is the output of the task's
+/// future.
 pub struct JoinHandle<T> {
     task: Task,
     /// Covariant: the output is moved out as a `T`, and nothing else is derived from the type.
@@ -58,8 +59,8 @@ impl<T> JoinHandle<T> {
     ///
     /// # Safety
     ///
-    /// The caller gives one of the task's references to the handle, which is the task's only one. `T` is the output of
-    /// the task's future.
+    /// The caller transfers one of the task's references to the handle, which is the task's only handle. `T` is the
+    /// output of the task's future.
     pub(super) const unsafe fn new(task: Task) -> Self {
         // INVARIANT: this function's contract.
         Self { task, output: PhantomData }
@@ -103,7 +104,7 @@ impl<T> JoinHandle<T> {
     /// IRQL: <= `DISPATCH_LEVEL`. It allocates nothing.
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {
-        // INVARIANT: a reference is taken for it.
+        // INVARIANT: a reference is taken for the new handle.
         AbortHandle(self.task.retain())
     }
 }
@@ -137,7 +138,7 @@ impl AbortHandle {
 
 impl Clone for AbortHandle {
     fn clone(&self) -> Self {
-        // INVARIANT: a reference is taken for it.
+        // INVARIANT: a reference is taken for the new handle.
         Self(self.0.retain())
     }
 }

@@ -30,7 +30,7 @@ use crate::status::Result;
 ///
 /// # Invariants
 ///
-/// The current thread is that of the worker.
+/// The current thread is the worker's.
 #[derive(Clone)]
 pub struct LocalSpawner {
     scheduler: Arc<Scheduler>,
@@ -54,7 +54,7 @@ impl LocalSpawner {
     /// output does.
     ///
     /// Makes one allocation. When the runtime ends, the thread drops its tasks, the most recently spawned first. A
-    /// [`JoinSet`](crate::rt::JoinSet) ends a part of them earlier.
+    /// [`JoinSet`](crate::rt::JoinSet) ends some of them earlier.
     ///
     /// IRQL: `PASSIVE_LEVEL`, at which its thread runs.
     ///

@@ -50,7 +50,7 @@ struct Queues {
 /// The tasks of one worker.
 struct PinnedTasks {
     tasks: Tasks,
-    /// Whether its next turn is that of a shared task, if there are both.
+    /// Whether a shared task is next, if the worker has tasks of both kinds.
     is_next_shared: bool,
 }
 
@@ -98,7 +98,7 @@ impl Scheduler {
         self.queues.lock().workers += 1;
     }
 
-    /// Uncounts a worker. Returns whether it was the last one.
+    /// Removes a worker from the count. Returns whether it was the last one.
     pub(super) fn remove_worker(&self) -> bool {
         let mut queues = self.queues.lock();
         queues.workers -= 1;
@@ -112,7 +112,7 @@ impl Scheduler {
         workers.min_by_key(|(_, pinned)| pinned.tasks.len()).map_or(0, |(worker, _)| worker)
     }
 
-    /// What the worker does next.
+    /// The worker's next step.
     pub(super) fn next(&self, worker: usize) -> NextStep {
         let mut queues = self.queues.lock();
         if queues.stopping {
@@ -254,7 +254,8 @@ impl Queues {
         }
     }
 
-    /// Appends a task to its run queue. Returns the worker that must be woken for it, which no longer counts as idle.
+    /// Appends a task to its run queue. Returns the worker that must be woken to run it, which no longer counts as
+    /// idle.
     fn push(&mut self, task: Task) -> Option<usize> {
         let worker = task.header().worker;
         self.tasks_of(worker).push(task);
@@ -267,7 +268,7 @@ impl Queues {
         is_idle.then_some(worker)
     }
 
-    /// Removes the next task of a worker: one of its own and a shared one in turn.
+    /// Removes the next task of a worker, alternating between its own tasks and shared ones.
     fn pop(&mut self, worker: usize) -> Option<Task> {
         let pinned = self.pinned.get_mut(worker)?;
         pinned.is_next_shared = !pinned.is_next_shared;

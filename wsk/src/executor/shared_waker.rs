@@ -16,7 +16,8 @@ use crate::status::Result;
 
 /// A value that several tasks wait for.
 pub(crate) trait WakeAll: Send + Sync + 'static {
-    /// Wakes them, by [`foreign`](super::foreign) only. IRQL: <= `DISPATCH_LEVEL`, also in a completion routine.
+    /// Wakes the waiting wakers, only through [`foreign`](super::foreign). IRQL: <= `DISPATCH_LEVEL`, also in a
+    /// completion routine.
     fn wake_all(&self);
 }
 
@@ -65,7 +66,7 @@ impl<T: WakeAll> SharedWaker<T> {
 
 static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake_owned, wake_by_ref, drop_waker);
 
-/// Whether a waker is one of this module's. It only wakes others.
+/// Whether a waker was created by this module. Such a waker only wakes others.
 #[cfg(not(loom))]
 pub(super) fn is_own(waker: &Waker) -> bool {
     core::ptr::eq(waker.vtable(), VTABLE)
@@ -73,17 +74,17 @@ pub(super) fn is_own(waker: &Waker) -> bool {
 
 /// # Safety
 ///
-/// The data is that of a waker of a `SharedWakerMemory<T>`, whose owner keeps it during the call.
+/// The data belongs to a waker of a `SharedWakerMemory<T>`, and stays valid during the call.
 unsafe fn retain<T>(data: *const ()) {
     // SAFETY: the data came from `Arc::into_raw` or `Arc::as_ptr`; the owner is not dropped here.
     let owner = ManuallyDrop::new(unsafe { Arc::<SharedWakerMemory<T>>::from_raw(data.cast()) });
-    // The new owner is the new waker's.
+    // The new waker owns the new reference.
     Arc::into_raw(Arc::clone(&owner));
 }
 
 /// # Safety
 ///
-/// The data is that of a waker of a `SharedWakerMemory<T>`, whose owner keeps it during the call.
+/// The data belongs to a waker of a `SharedWakerMemory<T>`, and stays valid during the call.
 unsafe fn wake<T: WakeAll>(data: *const ()) {
     // SAFETY: an owner keeps the value during the call.
     unsafe { &*data.cast::<SharedWakerMemory<T>>() }.value.wake_all();
@@ -91,7 +92,7 @@ unsafe fn wake<T: WakeAll>(data: *const ()) {
 
 /// # Safety
 ///
-/// The data is that of a waker of a `SharedWakerMemory<T>`, which gives its owner up.
+/// The data belongs to a waker of a `SharedWakerMemory<T>`, which gives up its ownership.
 unsafe fn release<T>(data: *const ()) {
     // SAFETY: the waker's owner came from `Arc::into_raw`, and the waker gives it up.
     drop(unsafe { Arc::<SharedWakerMemory<T>>::from_raw(data.cast()) });
@@ -99,7 +100,7 @@ unsafe fn release<T>(data: *const ()) {
 
 /// # Safety
 ///
-/// The data is that of a waker, whose owner keeps it during the call.
+/// The data belongs to a waker, and stays valid during the call.
 unsafe fn functions(data: *const ()) -> WakerFunctions {
     // SAFETY: a `SharedWakerMemory` of any type begins with its functions (`repr(C)`), and is valid while it has an owner.
     unsafe { *data.cast::<WakerFunctions>() }

@@ -76,7 +76,7 @@ impl Spawner {
     /// # Ok::<(), wsk::Error>(())
     /// ```
     ///
-    /// What makes the future, and its output, move between threads:
+    /// The future and its output may move between threads only if they are `Send`:
     ///
     /// ```compile_fail,E0277
     /// fn spawns(spawner: &wsk::Spawner, shared: std::rc::Rc<u8>) {

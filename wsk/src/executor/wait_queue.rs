@@ -1,7 +1,8 @@
 //! A state with a queue of futures that wait for it to change.
 //!
-//! The futures are queued without an allocation: each contains its place in the queue, and is pinned. They are served in
-//! the order in which they came. Wakers are cloned, called and dropped without the lock, since they are foreign code.
+//! The futures are queued without an allocation: each contains its place in the queue, and is pinned. They are served
+//! in the order in which they started to wait. Wakers are cloned, called and dropped without the lock, since they are
+//! foreign code.
 //!
 //! | attack | why it fails |
 //! |---|---|
@@ -9,8 +10,8 @@
 //! | a waiting future moves to another thread, or is dropped there | its place is accessed under the lock only |
 //! | the queue is dropped while a future waits | the future borrows the queue |
 //! | a waker drops futures of the same queue, or polls them | no lock is held while it runs, and no place is borrowed |
-//! | a future is dropped after it was served, before it was polled | [`Wait::give_up`] returns what it got, and the next one is served |
-//! | the code that serves panics | it is this crate's, and does not |
+//! | a future is dropped after it was served, before it was polled | [`Wait::give_up`] takes back its grant, and the next one is served |
+//! | the code that serves panics | cannot happen: it is part of this crate and has no panics |
 //!
 //! # Safety
 //!
@@ -28,7 +29,7 @@ use core::task::{Context, Poll, Waker};
 use super::foreign::{drop_waker, wake};
 use crate::kernel::SpinLock;
 
-/// A kind of wait. The value is what one future waits for.
+/// A kind of wait. The value describes what one future waits for.
 pub(crate) trait Wait: Sized {
     /// The state behind the queue's lock.
     type State;
@@ -37,7 +38,7 @@ pub(crate) trait Wait: Sized {
     /// and removes it from the queue. Returns its waker. Called with the lock until it returns none.
     fn serve(state: &mut Self::State, waiting: &mut WaitList<Self>) -> Option<Waker>;
 
-    /// Returns to the state what a future got that was served, and is dropped before it could be polled again. Called
+    /// Takes back the grant of a future that was served, and is dropped before it could be polled again. Called
     /// with the lock for each future that has waited and is dropped.
     fn give_up(&mut self, state: &mut Self::State);
 }
@@ -82,7 +83,7 @@ impl<W: Wait> QueueState<W> {
     }
 }
 
-/// The waiting futures, the first one first.
+/// The waiting futures, in order.
 ///
 /// # Invariants
 ///
@@ -262,7 +263,7 @@ impl<W: Wait> Drop for Waiter<'_, W> {
             unused
         };
         drop_waker(unused);
-        // Others may have waited for this one, or get what it got.
+        // Others may have waited behind this one, or may get its grant.
         self.queue.change(|_| ());
     }
 }

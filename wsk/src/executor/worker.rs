@@ -14,7 +14,7 @@ use super::scheduler::{NextStep, Scheduler};
 use crate::irql::Passive;
 use crate::pool::{Arc, PoolBox};
 
-/// What a thread of a runtime is started with.
+/// The start argument of a runtime's thread.
 pub(super) struct WorkerContext {
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) worker: usize,

@@ -7,7 +7,7 @@ use core::task::Poll;
 ///
 /// Tasks that wait for requests yield automatically; a task that computes for a long time does not.
 ///
-/// IRQL: that at which the future is polled.
+/// IRQL: the level at which the future is polled.
 ///
 /// ```
 /// use wsk::rt;

@@ -9,7 +9,8 @@ use wsk_sys::{FALSE, KeDelayExecutionThread, KernelMode, LARGE_INTEGER};
 use super::ticks;
 use crate::irql::Passive;
 
-/// Waits for a duration, and at least until the next tick of the system's clock. Meanwhile threads of any priority run.
+/// Waits for a duration, and at least until the next tick of the system's clock. Threads of any priority can run during
+/// the delay.
 pub(crate) fn delay(_passive: Passive, duration: Duration) {
     // Negative is relative.
     let mut interval = LARGE_INTEGER { QuadPart: -ticks(duration) };

@@ -22,7 +22,7 @@ const UNLOCKED: KSPIN_LOCK = KSPIN_LOCK::UNLOCKED;
 #[cfg(not(loom))]
 const UNLOCKED: KSPIN_LOCK = 0;
 
-/// A value that code at `DISPATCH_LEVEL` uses, too, with its lock. It must be in nonpaged memory.
+/// A value and the lock that protects it, usable at up to `DISPATCH_LEVEL`. It must be in nonpaged memory.
 ///
 /// # Invariants
 ///
@@ -45,7 +45,8 @@ impl<T> SpinLock<T> {
     }
 
     /// Acquires the lock. The IRQL is `DISPATCH_LEVEL` until the guard is dropped. Meanwhile the thread must not wait,
-    /// call foreign code, or acquire another lock. The locks of other crates' traits, which hold one of their own at most, may.
+    /// call foreign code, or acquire another lock. Locks that implement other crates' traits may: they hold at most one
+    /// lock themselves.
     pub(crate) fn lock(&self) -> SpinLockGuard<'_, T> {
         // SAFETY: the lock is initialized and nonpaged (Invariants). A thread that holds it already waits for ever.
         let irql = unsafe { KeAcquireSpinLockRaiseToDpc(self.lock.get()) };

@@ -81,7 +81,7 @@ impl Thread {
         Ok(Self(record.into_raw()))
     }
 
-    /// Waits until the thread has ended: no instruction of it runs afterwards. Calls `report` after `patience`, and then
+    /// Waits until the thread has ended: it runs no instruction afterwards. Calls `report` after `patience`, and then
     /// each time that the time since the last report has doubled. Without a patience, it waits without reports.
     pub(crate) fn join(self, passive: Passive, mut patience: Option<Duration>, report: impl Fn()) {
         let record = self.0;
@@ -149,7 +149,7 @@ unsafe fn wait(
 ///
 /// # Safety
 ///
-/// The caller owns the record and gives it up. Its thread has ended.
+/// The caller gives up ownership of the record, whose thread has ended.
 unsafe fn free(record: NonNull<ThreadRecord>, _passive: Passive) {
     // SAFETY: the record came from a `PoolBox`, and its owner gives it up (this function's contract).
     let record = unsafe { PoolBox::from_raw(record) };

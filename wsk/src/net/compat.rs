@@ -1,4 +1,4 @@
-//! Streams with the traits of futures-io and tokio, and errors as those of `std`. On the host only.
+//! Streams with the traits of futures-io and tokio, with the errors of `std`. Only on the host.
 
 use core::fmt;
 use core::future::Future;
@@ -53,7 +53,7 @@ pub struct Compat {
     operation: WriterOperation,
 }
 
-/// A half, or the operation that has it.
+/// A half of the stream, or the operation that is using it.
 enum HalfState<T> {
     Idle(T),
     Busy(Pin<Box<dyn Future<Output = (T, Result<()>)> + Send>>),
@@ -87,7 +87,7 @@ impl<T> HalfState<T> {
     }
 }
 
-/// What a writer does. Each includes those before it.
+/// The operations of a writer. Each includes the ones before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum WriterOperation {
     AwaitRoom,
@@ -136,7 +136,7 @@ impl Compat {
         Poll::Ready(writer.try_write(from).map_err(io::Error::from))
     }
 
-    /// Runs an operation of the writer, after the one in progress.
+    /// Runs an operation of the writer once the one in progress has ended.
     fn poll_operation(
         &mut self,
         context: &mut Context<'_>,
@@ -200,7 +200,7 @@ impl futures_io::AsyncRead for Compat {
     }
 }
 
-/// The traits whose methods differ between the libraries by a name only: that of the method which flushes, and finishes sending.
+/// The traits differ between the libraries in one name only: that of the method that flushes and finishes sending.
 macro_rules! buffered_read_and_write {
     ($($library:ident)::+, $shut_down:ident) => {
         const _: () = {

@@ -14,7 +14,7 @@ const CAPACITY: usize = 64 << 10;
 /// Copies what `reader` receives to `writer`, until the peer of `reader` finishes sending. Returns the number of bytes.
 ///
 /// The bytes are not copied in memory: a buffer that a receive has filled is sent. The next receive fills a second buffer
-/// meanwhile; each has 64 KiB. `writer` can still send afterwards.
+/// in the meantime; each has 64 KiB. `writer` can still send afterwards.
 ///
 /// Each side is a [`TcpStream`], a reference to one, or one of its halves.
 ///

@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     fn host(text: &'static str) -> Result<HostAndPort<'static>> {
-        // The trait is for references, which live as long as they do.
+        // The trait is implemented for references, whose results borrow from them.
         let text: &'static &'static str = std::boxed::Box::leak(std::boxed::Box::new(text));
         sealed::ToHost::host(text)
     }

@@ -53,7 +53,7 @@ impl Timeouts {
         Self { read: TimeoutSetting::none(), write: TimeoutSetting::none(), timers: Timers::new() }
     }
 
-    /// Timeouts for another stream: that of receives from `read`, and that of sends from `write`.
+    /// Timeouts for another stream: the receive timeout of `read`, and the send timeout of `write`.
     pub(super) fn of(read: &Self, write: &Self) -> Self {
         Self { read: read.read.copy(), write: write.write.copy(), timers: Timers::new() }
     }

@@ -101,7 +101,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
     /// - `STATUS_INVALID_PARAMETER` if `remote` is text, and not an address.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`.
@@ -191,7 +191,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
     /// - `STATUS_INVALID_PARAMETER` if `remote` is text, and not an address.
     /// - `STATUS_INVALID_BUFFER_SIZE` or a similar status if the buffer exceeds the maximum size of a datagram.
     /// - `STATUS_IO_TIMEOUT` if the [timeout](Self::set_write_timeout) expired.
@@ -388,7 +388,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if no datagram has arrived, or another
-    ///   receive waits for one; now and then also if one has arrived, as a task's budget requires.
+    ///   receive waits for one. Occasionally this also happens when one has arrived, as a task's budget requires.
     /// - `STATUS_BUFFER_OVERFLOW` if the datagram is larger than the slice. The slice is filled, and the excess is lost.
     /// - Those of [`recv_from`](Self::recv_from), except for the timeout.
     pub fn try_recv_from(&self, to: &mut [u8]) -> Result<(usize, SocketAddr)> {

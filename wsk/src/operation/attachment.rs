@@ -13,7 +13,7 @@ use core::mem::MaybeUninit;
 use super::ControlBuffer;
 use crate::status::Result;
 
-/// A value that a request owns while it is in flight, with the clean-up of an abandoned result: that of a request whose
+/// A value that a request owns while it is in flight, with the clean-up for an abandoned result: one of a request whose
 /// future was dropped before it completed. Each kind of request that needs one implements this beside its own code.
 pub(crate) trait Attachment: Send + Sized + 'static {
     /// Whether the system may use the value after it has refused the call. If not, the value is dropped then.
@@ -52,7 +52,7 @@ unsafe impl Send for AttachmentSlot {}
 ///
 /// # Invariants
 ///
-/// All of them are for the same type, whose values fit into [`Words`].
+/// All of these functions are for the same type, whose values fit into [`Words`].
 struct AttachmentVTable {
     type_id: fn() -> TypeId,
     outlives_refusal: bool,
@@ -99,7 +99,7 @@ unsafe fn drop_value<A: Attachment>(words: *mut Words) {
 impl AttachmentSlot {
     pub(crate) const EMPTY: Self = Self { words: MaybeUninit::uninit(), functions: None };
 
-    /// Attaches a value, in place of the one before.
+    /// Attaches a value, replacing the previous one.
     pub(crate) fn put<A: Attachment>(&mut self, value: A) {
         *self = Self::EMPTY;
         // SAFETY: `AttachmentVTable::of` asserts that an `A` fits into the words, in size and alignment.

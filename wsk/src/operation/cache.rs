@@ -63,7 +63,7 @@ impl Cache {
     }
 
     /// Keeps an operation for the next request, or frees it.
-    // Out of line, so that the transfers' own path keeps its registers.
+    // Out of line, so that the fast path of transfers keeps its registers.
     #[inline(never)]
     #[expect(clippy::unused_self, reason = "its operations are put back while it exists")]
     pub(crate) fn put(&self, mut idle: Idle) {
@@ -88,7 +88,7 @@ impl Cache {
     ///
     /// # Safety
     ///
-    /// The operation was orphaned, is one of this cache's or has no home, and the caller gives it up.
+    /// The operation was orphaned, belongs to this cache or has no home, and the caller gives up ownership of it.
     pub(super) unsafe fn adopt(&self, operation: NonNull<Operation>) {
         // SAFETY: the caller gives it up, and it stays in place until the cache ends.
         let request = unsafe { operation.as_ref() };
@@ -104,12 +104,13 @@ impl Cache {
         self.0.is_sending()
     }
 
-    /// Gives a reference of its own to each request in flight that borrows one of its target's: see
+    /// Gives its own reference to each request in flight that borrows one from its target: see
     /// [`OperationState`](super::state::OperationState).
     ///
     /// # Safety
     ///
-    /// The cache is that of `target`, to which the caller has a reference. No request is being issued, and none follows.
+    /// The cache belongs to `target`, and the caller has a reference to `target`. No request is being issued, and none
+    /// follows.
     pub(crate) unsafe fn end_borrowing<T: Target>(&self, target: NonNull<T>) {
         // SAFETY: the caller's reference keeps the target.
         let retain = || unsafe { target.as_ref() }.retain();

@@ -43,7 +43,7 @@ pub(super) unsafe extern "C" fn completed<T: Target>(
     }
 }
 
-/// Completes a request that has a reference of its own, or whose owner waits for it, or has left it. Returns what the
+/// Completes a request that has its own reference, or whose owner waits for it, or has left it. Returns what the
 /// completion routine returns.
 ///
 /// # Safety
@@ -119,7 +119,7 @@ unsafe fn complete_rest<T: Target>(
 ///
 /// # Safety
 ///
-/// The request has completed, and the operation is the caller's.
+/// The request has completed, and the caller owns the operation.
 #[cold]
 pub(super) unsafe fn dispose(operation: NonNull<Operation>) {
     // SAFETY: the operation is the caller's, and so in place.
@@ -130,12 +130,12 @@ pub(super) unsafe fn dispose(operation: NonNull<Operation>) {
     drop(unsafe { Idle::from_raw(operation) });
 }
 
-/// Drops what a completed request owned and delivered: its [attachment](super::Attachment) says how
+/// Drops everything that a completed request owned and delivered, as its [attachment](super::Attachment) defines
 /// ([INV-20](crate::rules#inv-20)).
 ///
 /// # Safety
 ///
-/// The request has completed, and its payload is the caller's.
+/// The request has completed, and the caller owns its payload.
 pub(super) unsafe fn abandon_result(request: &Operation) {
     // SAFETY: the request has completed, and the operation is the caller's.
     let result = unsafe { request.result() };

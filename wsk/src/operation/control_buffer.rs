@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The room is read and written as bytes, all of which are initialized.
+//! The buffer is read and written as bytes, all of which are initialized.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -23,7 +23,7 @@ pub(crate) struct ControlBuffer {
 const _: () = assert!(align_of::<CMSGHDR>() <= align_of::<ControlBuffer>());
 
 impl ControlBuffer {
-    /// The size in bytes: several times that of all control messages that this crate knows.
+    /// The size in bytes: several times the total size of all control messages that this crate knows.
     pub(crate) const SIZE: usize = 256;
 
     /// The size in bytes of the input half and of the output half, which do not overlap.
@@ -76,7 +76,7 @@ impl ControlBuffer {
         unsafe { Self::start(this) }.cast()
     }
 
-    /// The field to which WSK writes the length.
+    /// The field that WSK writes the length to.
     ///
     /// # Safety
     ///
@@ -86,7 +86,7 @@ impl ControlBuffer {
         unsafe { &raw mut (*this).length }
     }
 
-    /// The field to which WSK writes the flags of a datagram.
+    /// The field that WSK writes a datagram's flags to.
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! Places in which idle operations wait to be reused.
+//! Places where idle operations wait to be reused.
 //!
 //! An operation that has a home keeps it. So only its owner writes it back, and a plain store does that; an exchange is
 //! needed only to take it, since several threads may take at once.
@@ -11,7 +11,7 @@ use core::ptr::{self, NonNull};
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-/// How many requests a socket has in flight at once without allocating. Models have fewer, so that they use all.
+/// The number of requests that a socket can have in flight without allocating. Models have fewer, so that they use all.
 pub(super) const COUNT: usize = if cfg!(loom) { 2 } else { 4 };
 
 /// The home of one object: the object while it is idle, and null while it is in use.
@@ -22,7 +22,7 @@ impl<T> Home<T> {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Puts the object back. The caller owns it, and gives it up.
+    /// Puts the object back. The caller gives up its ownership.
     #[inline]
     pub(super) fn put(&self, object: NonNull<T>) {
         self.0.store(object.as_ptr(), Ordering::Release);
@@ -130,13 +130,13 @@ mod loom_tests {
 
     use super::*;
 
-    /// Two threads use one object in turn: loom fails if they use it at once, or if the one does not see what the other
-    /// has written. (That it is found again is not checked: loom lets an exchange miss a store that precedes it in the
-    /// order of modifications, which no processor does.)
+    /// Two threads use one object in turn: loom fails if they use it at the same time, or if one does not see what the
+    /// other has written. (That it is found again is not checked: loom lets an exchange miss a store that precedes it
+    /// in the order of modifications, which no processor does.)
     #[test]
     fn an_object_has_one_user_at_a_time() {
         loom::model(|| {
-            // The object is the cell; the pointer stands for it.
+            // The cell is the object; the pointer represents it.
             let shared = Arc::new((Homes::<u8>::new(), UnsafeCell::new(0_u32)));
             shared.0.assign().expect("no home is assigned yet").put(NonNull::dangling());
             let use_once = |(homes, object): &(Homes<u8>, UnsafeCell<u32>)| {

@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! An [`Idle`] owns its operation, and nothing else refers to it but a completion routine that is about to return
-//! (see [`OperationState`](super::state::OperationState)). [`Idle::start`] is the one place from which IRPs go to WSK,
+//! (see [`OperationState`](super::state::OperationState)). [`Idle::start`] is the only place that passes IRPs to WSK,
 //! but for a socket's [close](super::once).
 
 #![expect(unsafe_code, reason = "see Safety")]
@@ -55,7 +55,7 @@ impl Idle {
     /// # Safety
     ///
     /// `operation` came from [`Idle::into_raw`], its request, if one was started, has ended, and the caller gives up
-    /// the ownership of it.
+    /// its ownership.
     pub(crate) const unsafe fn from_raw(operation: NonNull<Operation>) -> Self {
         // INVARIANT: by this function's contract.
         Self(operation)
@@ -75,7 +75,7 @@ impl Idle {
         unsafe { &mut *self.operation().payload.get() }
     }
 
-    /// The information of the request that has completed last, whatever its status.
+    /// The `Information` of the last completed request, whatever its status.
     pub(crate) fn information(&self) -> usize {
         // SAFETY: the request is not in flight, so the IRP is the owner's.
         unsafe { self.operation().packet.information() }
@@ -90,9 +90,9 @@ impl Idle {
     /// # Safety
     ///
     /// - The caller holds a reference to `target`, whose pointer may be used to release one.
-    /// - `call` hands the IRP to one function of WSK, on this target, and gives it no other memory for the duration of
+    /// - `call` passes the IRP to one WSK function, on this target, and passes no other memory for the duration of
     ///   the request than the payload's and what outlives the target.
-    /// - An attachment of the payload is that of this kind of request.
+    /// - If the payload has an attachment, it is one for this kind of request.
     /// - The target's memory stays until the [`Issued`], or the `InFlight` that it becomes, has given its outcome out
     ///   or was dropped.
     pub(crate) unsafe fn start<T: Target>(
@@ -181,8 +181,8 @@ impl Idle {
     ///
     /// # Errors
     ///
-    /// There is no memory to guard the completion routine, and the request may fail: it has, and its reference to the
-    /// target is released.
+    /// There is no memory to guard the completion routine, and the request may fail. So it has failed, and its
+    /// reference to the target is released.
     ///
     /// # Safety
     ///
@@ -242,7 +242,7 @@ impl Idle {
         Ok(())
     }
 
-    /// Frees the memory of an operation, and drops what it owns.
+    /// Frees the memory of an operation, and drops everything it owns.
     ///
     /// # Safety
     ///

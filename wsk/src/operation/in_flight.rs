@@ -32,7 +32,7 @@ use crate::status::{Error, Result, known};
 #[must_use = "the operation leaks when this is dropped"]
 pub(crate) struct Issued {
     operation: NonNull<Operation>,
-    /// What the call has returned.
+    /// The status that the call returned.
     status: NTSTATUS,
 }
 
@@ -110,7 +110,7 @@ impl Issued {
 pub(crate) struct InFlight {
     /// None when the outcome was given out.
     operation: Option<NonNull<Operation>>,
-    /// What the call has returned.
+    /// The status that the call returned.
     status: NTSTATUS,
     on_drop: OnDrop,
     /// Whether the task has spent budget for the request already.
@@ -143,7 +143,7 @@ pub(crate) enum RequestOutcome {
 }
 
 impl InFlight {
-    /// For a call that every system implements, such as `WskSocket`: the completion will come.
+    /// For a call that every system implements, such as `WskSocket`: a completion is certain.
     pub(crate) const fn never_refused(mut self) -> Self {
         self.status = STATUS_PENDING;
         self
@@ -195,7 +195,7 @@ impl InFlight {
             return;
         }
         if let Some(request) = self.request() {
-            // It may complete at any moment, also within this call; but the operation is neither freed nor reused
+            // It may complete at any moment, even within this call, but the operation is neither freed nor reused
             // before its owner has left it (INV-14).
             // SAFETY: this value is the owner, so the IRP's memory is valid; the IRQL is at most DISPATCH_LEVEL.
             unsafe { IoCancelIrp(request.irp()) };
@@ -223,7 +223,7 @@ impl InFlight {
         }
     }
 
-    /// Leaves a request whose outcome was not given out and is no longer needed.
+    /// Leaves a request whose outcome was not returned and is no longer needed.
     #[cold]
     fn leave(&self, operation: NonNull<Operation>) {
         let left = if self.is_refused() {
@@ -337,7 +337,7 @@ unsafe fn keep(operation: NonNull<Operation>) -> bool {
 ///
 /// # Safety
 ///
-/// The request has completed, and its owner gives the operation up.
+/// The request has completed, and its owner gives up the operation.
 #[inline]
 pub(super) unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<usize>) {
     // SAFETY: the request has completed, and its owner gives the operation up, by this function's contract.
@@ -351,14 +351,14 @@ pub(super) unsafe fn take_back(operation: NonNull<Operation>) -> (Idle, Result<u
 ///
 /// # Safety
 ///
-/// The operation is the caller's, and the call that its IRP was given to returned `STATUS_NOT_IMPLEMENTED`.
+/// The caller owns the operation, and the call that received its IRP returned `STATUS_NOT_IMPLEMENTED`.
 #[cold]
 unsafe fn orphan(operation: NonNull<Operation>) -> LeaveOutcome {
     // SAFETY: the operation stays in place until its owner, the caller, leaves it.
     let request = unsafe { operation.as_ref() };
     // SAFETY: written before the request was issued, and only read since.
     let target: NonNull<TargetHeader> = unsafe { *request.target.get() };
-    // What the system does not use is dropped now: a call that has failed delivers no socket, whose memory would keep
+    // Memory that the system does not use is dropped now: a failed call delivers no socket, whose memory would keep
     // the registration.
     // SAFETY: neither the completion routine nor the system uses the attachment's slot before the owner has left the
     // operation.

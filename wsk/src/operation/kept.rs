@@ -48,7 +48,7 @@ impl KeptReceive {
     pub(crate) const NONE: Self = Self { number: 0, before: 0, taken: 0, result: None };
 }
 
-/// The kept receives of an object, and the order in which others follow.
+/// The kept receives of an object, and the order of the receives that follow.
 pub(crate) struct KeptReceives {
     /// Whether a request is kept or a turn is taken: if not, receives are issued at once.
     is_active: AtomicBool,
@@ -114,7 +114,7 @@ impl KeptReceives {
     /// # Safety
     ///
     /// The operation is a receive that was issued on the object that this belongs to, or is to be received from later;
-    /// it is the caller's, who gives it up.
+    /// the caller owns it and gives it up.
     pub(super) unsafe fn keep(&self, operation: NonNull<Operation>) {
         // SAFETY: the operation stays in place until its owner, now the list, leaves it.
         let number = unsafe { number_of(operation) };
@@ -123,7 +123,7 @@ impl KeptReceives {
         while let Some(other) = next {
             // SAFETY: the list owns the request, which stays in place.
             let distance = unsafe { number_of(other) }.wrapping_sub(number);
-            // It was issued after the one that is put in; numbers wrap around.
+            // It was issued after the inserted one; numbers wrap around.
             if (1..u32::MAX / 2).contains(&distance) {
                 break;
             }
@@ -141,7 +141,7 @@ impl KeptReceives {
         self.is_active.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps an operation whose buffer has data that come before those of every kept request.
+    /// Keeps an operation whose buffer has data that precede the data of every kept request.
     pub(crate) fn keep_first(&self, mut idle: Idle, result: Result<usize>) {
         idle.payload().kept.result = Some(result);
         let operation = idle.into_raw();
@@ -381,7 +381,7 @@ impl Drop for AwaitTurn<'_> {
 ///
 /// # Invariants
 ///
-/// The turn is this value's. Requests leave the list by this value only, so `polled` is in the list.
+/// This value has the turn. Only this value removes requests from the list, so `polled` is in it.
 pub(crate) struct ReceiveTurn<'a> {
     kept: &'a KeptReceives,
     /// The request that has this value's waker.
@@ -424,7 +424,7 @@ impl ReceiveTurn<'_> {
                 is_first
             };
             self.polled = None;
-            // An earlier one was kept meanwhile.
+            // An earlier one has been kept in the meantime.
             if !is_first {
                 continue;
             }
@@ -435,7 +435,7 @@ impl ReceiveTurn<'_> {
         }
     }
 
-    /// Puts a request back in the first place, of which something is left.
+    /// Puts back a request that was only partly consumed, as the first one.
     pub(crate) fn put_back(&mut self, idle: Idle, result: Result<usize>) {
         self.kept.keep_first(idle, result);
     }

@@ -1,4 +1,4 @@
-//! One request to WSK: an IRP, its result, and the memory that the system uses meanwhile.
+//! One request to WSK: an IRP, its result, and the memory that the system uses while it is in flight.
 //!
 //! An operation is one allocation in nonpaged memory, reused for the next request on the same object. This
 //! module covers the IRP, the buffers and their owners, but no sockets. A request is issued on a [`Target`]; other values
@@ -136,7 +136,7 @@ impl Cached for Operation {
 }
 
 impl Operation {
-    /// Writes an idle operation to the place where it stays; [`initialize`](Self::initialize) comes next.
+    /// Writes an idle operation to its final place; [`initialize`](Self::initialize) comes next.
     ///
     /// # Safety
     ///
@@ -164,11 +164,11 @@ impl Operation {
         );
     }
 
-    /// Makes the packet an IRP. From here on the operation must not move.
+    /// Initializes the packet as an IRP. From then on, the operation must not move.
     ///
     /// # Safety
     ///
-    /// The operation is idle, and in the nonpaged memory in which it stays.
+    /// The operation is idle, and in the nonpaged memory where it stays.
     pub(crate) unsafe fn initialize(&self) {
         // INVARIANT: the operation stays where it is, by this function's contract.
         // SAFETY: an idle operation's IRP is not in use, and stays in its nonpaged memory.
@@ -183,7 +183,7 @@ impl Operation {
     ///
     /// # Safety
     ///
-    /// The request has completed, and the operation is the caller's.
+    /// The request has completed, and the caller owns the operation.
     #[inline]
     unsafe fn result(&self) -> Result<usize> {
         // SAFETY: the request has completed, and the caller owns the operation and its IRP.

@@ -21,7 +21,7 @@ use crate::pool::write_fields;
 ///
 /// # Invariants
 ///
-/// The packet is the system's while the operation is in flight, and otherwise that of the object around this.
+/// The system owns the packet while the operation is in flight; otherwise the containing object does.
 pub(crate) struct OnceOperation {
     packet: Packet,
     state: OperationState,
@@ -33,7 +33,7 @@ unsafe impl Send for OnceOperation {}
 unsafe impl Sync for OnceOperation {}
 
 impl OnceOperation {
-    /// Writes an idle operation to the place where it stays; [`initialize`](Self::initialize) comes next.
+    /// Writes an idle operation to its final place; [`initialize`](Self::initialize) comes next.
     ///
     /// # Safety
     ///
@@ -51,11 +51,11 @@ impl OnceOperation {
         );
     }
 
-    /// Makes the packet an IRP. From here on the operation must not move.
+    /// Initializes the packet as an IRP. From then on, the operation must not move.
     ///
     /// # Safety
     ///
-    /// The operation is in the nonpaged memory in which it stays, and was not issued.
+    /// The operation is in the nonpaged memory where it stays, and was not issued.
     pub(crate) unsafe fn initialize(&self) {
         // SAFETY: the IRP is not in use, and stays in its nonpaged memory.
         unsafe { self.packet.initialize() };
@@ -111,7 +111,7 @@ impl OnceOperation {
 
     /// For the future that waited, when it is dropped.
     pub(crate) fn detach_waiter(&self) {
-        // Either answer is fine: the completion routine has a reference of its own to the memory.
+        // Either result is fine: the completion routine has its own reference to the memory.
         let (LeaveOutcome::Left | LeaveOutcome::Completed) = self.state.abandon();
     }
 }

@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! The IRP belongs to the system from the call that it is passed to until its completion routine runs, and to the owner of the
-//! request the rest of the time: every function that relies on this says so.
+//! request the rest of the time. Every function that relies on this documents it.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -37,22 +37,22 @@ const _: () = assert!(core::mem::offset_of!(IrpWithLocation, location) == size_o
 pub(super) struct Packet(UnsafeCell<IrpWithLocation>);
 
 impl Packet {
-    /// Writes zeroes to the place where it stays; [`initialize`](Self::initialize) comes next.
+    /// Writes zeroes to the packet's final place; [`initialize`](Self::initialize) comes next.
     ///
     /// # Safety
     ///
     /// `place` is valid for writes of a packet, and no one else uses it.
     pub(super) const unsafe fn write(place: *mut Self) {
-        // An IRP is numbers and pointers, for which zero is a value.
+        // An IRP consists of numbers and pointers, for which zero is a valid value.
         // SAFETY: this function's contract.
         unsafe { place.write_bytes(0, 1) };
     }
 
-    /// Makes it an IRP. From here on it must not move.
+    /// Initializes the IRP. From then on, it must not move.
     ///
     /// # Safety
     ///
-    /// It is in the nonpaged memory in which it stays, and not in use.
+    /// The packet is in the nonpaged memory where it stays, and not in use.
     pub(super) unsafe fn initialize(&self) {
         // INVARIANT: it stays where it is, by this function's contract.
         // SAFETY: there is room for an IRP with one stack location, which is not in use.
@@ -73,7 +73,7 @@ impl Packet {
     ///
     /// # Safety
     ///
-    /// As for [`ready`](Self::ready). `device` is a device of the driver's, and the IRP is passed on if this succeeds.
+    /// As for [`ready`](Self::ready). `device` is a device of the driver, and the IRP is passed on if this succeeds.
     #[cold]
     pub(super) unsafe fn ready_guarded(
         &self,
@@ -103,7 +103,7 @@ impl Packet {
         // SAFETY: the system has not used the IRP, which is the caller's, so the location is as `ready` has left it.
         let location = unsafe { &(*self.0.get()).location };
         let (routine, context) = (location.CompletionRoutine, location.Context);
-        // The kernel's routine has a context of its own.
+        // The kernel's routine has its own context.
         if context == own {
             return;
         }
@@ -118,7 +118,7 @@ impl Packet {
     ///
     /// # Safety
     ///
-    /// The IRP is initialized, the caller's, and not in flight. `routine` may be called with `context`.
+    /// The IRP is initialized, owned by the caller, and not in flight. `routine` may be called with `context`.
     #[inline]
     pub(super) unsafe fn ready(&self, routine: CompletionRoutine, context: PVOID) {
         let irp = self.irp();
@@ -134,7 +134,7 @@ impl Packet {
     ///
     /// # Safety
     ///
-    /// The request has completed, and the IRP is the caller's.
+    /// The request has completed, and the caller owns the IRP.
     #[inline]
     pub(super) unsafe fn result(&self) -> Result<usize> {
         let irp = self.irp();

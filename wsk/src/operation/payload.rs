@@ -62,31 +62,31 @@ impl Payload {
         );
     }
 
-    /// The descriptor of the payload's buffer, as an argument of WSK's functions.
+    /// The descriptor of the payload's buffer, as an argument for WSK's functions.
     ///
     /// # Safety
     ///
-    /// `payload` is what [`Idle::start`](super::Idle::start) gives to its call.
+    /// `payload` is the pointer that [`Idle::start`](super::Idle::start) passes to its closure.
     pub(crate) const unsafe fn descriptor(payload: *mut Self) -> PWSK_BUF {
         // SAFETY: `payload` points to a payload, by this function's contract.
         unsafe { &raw mut (*payload).descriptor }
     }
 
-    /// The local address, as an argument of WSK's functions.
+    /// The local address, as an argument for WSK's functions.
     ///
     /// # Safety
     ///
-    /// `payload` is what [`Idle::start`](super::Idle::start) gives to its call.
+    /// `payload` is the pointer that [`Idle::start`](super::Idle::start) passes to its closure.
     pub(crate) const unsafe fn local(payload: *mut Self) -> PSOCKADDR {
         // SAFETY: `payload` points to a payload, by this function's contract.
         unsafe { &raw mut (*payload).local }.cast()
     }
 
-    /// The remote address, as an argument of WSK's functions.
+    /// The remote address, as an argument for WSK's functions.
     ///
     /// # Safety
     ///
-    /// `payload` is what [`Idle::start`](super::Idle::start) gives to its call.
+    /// `payload` is the pointer that [`Idle::start`](super::Idle::start) passes to its closure.
     pub(crate) const unsafe fn remote(payload: *mut Self) -> PSOCKADDR {
         // SAFETY: `payload` points to a payload, by this function's contract.
         unsafe { &raw mut (*payload).remote }.cast()
@@ -96,7 +96,7 @@ impl Payload {
     ///
     /// # Safety
     ///
-    /// `payload` is what [`Idle::start`](super::Idle::start) gives to its call.
+    /// `payload` is the pointer that [`Idle::start`](super::Idle::start) passes to its closure.
     pub(crate) const unsafe fn control(payload: *mut Self) -> *mut ControlBuffer {
         // SAFETY: `payload` points to a payload, by this function's contract.
         unsafe { &raw mut (*payload).control }

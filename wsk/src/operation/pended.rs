@@ -1,4 +1,4 @@
-//! An operation that is prepared in a callback, for a decision that may come before the callback has returned.
+//! An operation that is prepared in a callback, for a decision that may be made before the callback has returned.
 //!
 //! WSK takes a pended decision by a call, but only after the callback has returned. A decision that comes earlier is
 //! what the callback returns, and the operation is not needed. So the operation has two halves, as one in flight has:

@@ -29,7 +29,7 @@ pub(crate) unsafe trait Target: Sized {
     /// Takes a reference.
     fn retain(&self);
 
-    /// Releases a reference. The object may be gone when this returns. IRQL: <= `DISPATCH_LEVEL`.
+    /// Releases a reference. The object may be freed when this returns. IRQL: <= `DISPATCH_LEVEL`.
     ///
     /// # Safety
     ///
@@ -60,7 +60,7 @@ pub(crate) unsafe trait Target: Sized {
 /// # Invariants
 ///
 /// - `keep_refused` is the function for the type of the target that this header begins.
-/// - `device` is null, or a device of the driver's that stays as long as requests are issued on the target.
+/// - `device` is null, or a device of the driver that exists as long as requests are issued on the target.
 pub(crate) struct TargetHeader {
     /// Counts the requests that were issued on it.
     pub(crate) budget: Budget,
@@ -74,7 +74,7 @@ pub(crate) struct TargetHeader {
 impl TargetHeader {
     /// # Safety
     ///
-    /// `device` is null, or a device of the driver's that stays as long as requests are issued on the target.
+    /// `device` is null, or a device of the driver that exists as long as requests are issued on the target.
     pub(crate) const unsafe fn of<T: Target>(device: PDEVICE_OBJECT) -> Self {
         // INVARIANT: `Target` requires that only a `T` begins with this header; the device is as required (this
         // function's contract).

@@ -7,7 +7,7 @@ use crate::socket::{
 
 /// Options or control codes of this applicability exist for sockets of category `C` in the state `S`.
 ///
-/// The types of this module implement it for WSK's options; a driver can implement it for a type of its own. A
+/// The types of this module implement it for WSK's options; a driver can implement it for its own types. A
 /// [silent](crate::socket::Silent) connection has no options, since it can only be closed
 /// ([INV-43](crate::rules#inv-43)):
 ///

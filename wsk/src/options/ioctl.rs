@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A control code is declared with the types that the system reads and writes for it.
+//! A control code is declared with the types that the system reads and writes.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

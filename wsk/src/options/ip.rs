@@ -1,4 +1,4 @@
-//! Options of IPv4. An IPv6 socket that is not [restricted to IPv6](super::ipv6::ONLY_V6) has them, too.
+//! Options of IPv4. An IPv6 socket that is not [restricted to IPv6](super::ipv6::ONLY_V6) also has them.
 
 use super::option::options;
 use super::{

@@ -15,7 +15,7 @@ options! {
     SOL_SOCKET, "windows-hardware/drivers/network/so-exclusiveaddruse";
 
     /// Whether no other socket may share the local address.
-    /// [`Builder::exclusive_address`](crate::socket::Builder::exclusive_address) sets it, too.
+    /// [`Builder::exclusive_address`](crate::socket::Builder::exclusive_address) also sets it.
     EXCLUSIVE_ADDRESS = SO_EXCLUSIVEADDRUSE "SO_EXCLUSIVEADDRUSE":
         bool, BeforeBind, ReadWrite, "Windows Vista";
 }

@@ -39,7 +39,7 @@ use crate::status::Result;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 ///
-/// As with `std`'s, owners in several threads need a value that they can share:
+/// As with `std`'s `Arc`, owners in several threads need a value that they can share:
 ///
 /// ```compile_fail,E0277
 /// fn sends<T: Send>(_: T) {}
@@ -226,7 +226,8 @@ impl Owners {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts one less. Returns whether it was the last one. Then the accesses of the others happen before this returns.
+    /// Decrements the count. Returns whether this was the last owner. In that case, all accesses of other owners happen
+    /// before this returns.
     fn release(&self) -> bool {
         let was_last = self.0.fetch_sub(1, Ordering::Release) == 1;
         if was_last {

@@ -233,7 +233,7 @@ impl<T: ?Sized> PoolBox<T> {
     ///
     /// `pointer` came from [`PoolBox::into_raw`], points to a valid `T`, and no other code converts it back.
     pub(crate) const unsafe fn from_raw(pointer: NonNull<T>) -> Self {
-        // INVARIANT: the box that `into_raw` took owned the allocation, and this one owns it now.
+        // INVARIANT: the box passed to `into_raw` owned the allocation, and this one owns it now.
         Self(pointer)
     }
 }

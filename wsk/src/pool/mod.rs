@@ -90,7 +90,7 @@ pub fn tag() -> [u8; 4] {
     decide_tag(DEFAULT_TAG).to_le_bytes()
 }
 
-/// Returns the tag, after setting it to this one unless it was set before.
+/// Returns the tag, after setting it to `tag` unless it was already set.
 fn decide_tag(tag: [u8; 4]) -> u32 {
     // Only the tag itself is shared. Memory passes from its allocation to its free, so both see the same tag.
     let decided = TAG.load(Ordering::Relaxed);

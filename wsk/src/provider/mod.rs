@@ -102,7 +102,7 @@ impl Provider {
         unsafe { self.0.client.as_ref() }
     }
 
-    /// The pointer of the client, for code that takes a reference of its own.
+    /// The pointer of the client, for code that takes its own reference.
     pub(crate) fn client_ptr(&self) -> NonNull<Client> {
         self.0.client
     }

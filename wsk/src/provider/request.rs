@@ -59,7 +59,7 @@ impl Provider {
         Ok(unsafe { idle.start(self.client_ptr(), RequestKind::Other, call) }.in_flight())
     }
 
-    /// Keeps an operation of the client's for its next request.
+    /// Keeps an operation of the client for its next request.
     pub(crate) fn put(&self, idle: Idle) {
         self.client_ref().requests().put(idle);
     }

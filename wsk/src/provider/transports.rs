@@ -193,5 +193,5 @@ impl fmt::Debug for Transport {
     }
 }
 
-// What WSK is given room with.
+// The initial size of the buffer for the list.
 const _: () = assert!(align_of::<WSK_TRANSPORT>() <= 16);

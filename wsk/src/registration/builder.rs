@@ -2,7 +2,8 @@
 //!
 //! # Safety
 //!
-//! The device of a builder exists whenever a registration is made, which takes a reference of its own to it.
+//! The device of a builder exists whenever a registration is made. The registration takes its own reference to the
+//! device.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

@@ -32,7 +32,7 @@ use crate::status::{Result, check};
 static CLIENT_DISPATCH: WSK_CLIENT_DISPATCH =
     WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None };
 
-/// A registration as a client of WSK: the first WSK object that a driver creates, and the last one that it ends.
+/// A registration as a WSK client: the first WSK object that a driver creates, and the last one that it ends.
 ///
 /// [`deregister`](Self::deregister) ends it, and waits until every provider is released and every socket is closed.
 /// Dropping it also ends it, but does not wait: the registration's own thread deregisters when they are. So it may be
@@ -205,7 +205,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         // SAFETY: this is the registration's reference, which is released once.
         unsafe { Client::release_reference(self.client) };
-        // The thread ends by itself; `unload` waits for it.
+        // The thread ends on its own; `unload` waits for it.
         // SAFETY: the value is not used any more.
         unsafe { ManuallyDrop::drop(&mut self.thread) };
     }

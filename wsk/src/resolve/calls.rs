@@ -65,7 +65,7 @@ impl Provider {
             let call = |irp, _: *mut Payload| {
                 // All name spaces; no name space provider, process or thread.
                 // SAFETY: the provider is captured, and the level passive (INV-66); the IRP is ready, and will be
-                // completed; the places are the query's, which the request keeps until then.
+                // completed; the pointers are into the query, which the request keeps until then.
                 unsafe {
                     self.dispatch().get_address_info(
                         names,
@@ -135,7 +135,7 @@ impl Provider {
             // Before the names are allocated.
             self.client_ref().refusals.check(OptionalFunction::GetNameInfo)?;
             let mut names = Names::allocate()?;
-            // No service has port zero, and some systems fail a query for it.
+            // Port zero belongs to no service, and on some systems a query for it fails.
             let (host, service) = names.arguments(address.port() != 0);
             let size = address::size(address);
             let call = |irp, payload| {

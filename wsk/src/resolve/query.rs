@@ -53,7 +53,7 @@ unsafe impl Send for Query {}
 // SAFETY: a shared query only reads its memory and its list (Invariants).
 unsafe impl Sync for Query {}
 
-/// The arguments of WSK's call. An absent string is null.
+/// The arguments of the call to WSK. An absent string is null.
 ///
 /// # Invariants
 ///
@@ -158,7 +158,7 @@ impl Drop for Query {
 ///
 /// # Safety
 ///
-/// The job is that of a [`Query`] that was dropped, and is done once, at `PASSIVE_LEVEL`.
+/// The job belongs to a [`Query`] that was dropped, and runs once, at `PASSIVE_LEVEL`.
 unsafe fn free_deferred(job: NonNull<DeferredJob>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<QueryMemory> = unsafe { job.byte_sub(offset_of!(QueryMemory, job)) }.cast();
@@ -172,6 +172,6 @@ unsafe fn free_deferred(job: NonNull<DeferredJob>) {
     }
     // SAFETY: the memory is from the pool, and no longer used.
     unsafe { pool::free(memory.cast()) };
-    // This is last, since the registration may wait for it.
+    // This comes last, since the registration may wait for it.
     drop(provider);
 }

@@ -26,7 +26,7 @@ pub(super) struct MeasuredName<'a> {
 impl<'a> MeasuredName<'a> {
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` if it is empty or contains a NUL, at which the system would cut it.
+    /// - `STATUS_INVALID_PARAMETER` if it is empty or contains a NUL, where the system would truncate it.
     /// - `STATUS_NAME_TOO_LONG` if it is too long for any name.
     pub(super) fn new(text: &'a str) -> Result<Self> {
         // A character has at most four bytes, so a longer text needs no counting.

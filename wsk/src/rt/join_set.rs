@@ -57,7 +57,7 @@ struct JoinSetState<T> {
 }
 
 struct FinishedTasks<T> {
-    /// The results, the last one first.
+    /// The results, the latest first.
     results: Option<PoolBox<Member<T>>>,
     /// The waker of the task that waits for one.
     waker: Option<Waker>,
@@ -65,7 +65,7 @@ struct FinishedTasks<T> {
 
 /// The memory of a task's result, which is allocated with the task.
 struct Member<T> {
-    /// Not dropped with the member: each drop of one would be a call within that of the one before, on a small stack.
+    /// Not dropped with the member: dropping a long list would recurse once per member, on a small stack.
     next: ManuallyDrop<Option<PoolBox<Self>>>,
     result: Result<T>,
 }
@@ -223,7 +223,7 @@ impl<T: 'static> JoinSet<T> {
         let mut finisher = Finisher { shared: shared.clone(), member: Some(member) };
         let aborts = shared.abort.generation();
         Ok(async move {
-            // Moved into the future, also if that is dropped without a poll.
+            // Moved into the future, even if the future is dropped without a poll.
             let finisher = &mut finisher;
             let output = {
                 let mut future = pin!(future);

@@ -35,8 +35,9 @@
 //! | [`Runtime::finish`] | waits for them, without a timeout |
 //! | [`Runtime::wait_timeout`], then `shutdown` | waits for them until the timeout expires, then drops them |
 //!
-//! None of these asks a task to finish: a server gives its tasks a [`CancellationToken`](crate::sync::CancellationToken),
-//! and waits for a [`TaskTracker`]. A single task is ended by [`JoinHandle::abort`], and those of a [`JoinSet`] by dropping it.
+//! None of these asks a task to finish: a server gives its tasks a
+//! [`CancellationToken`](crate::sync::CancellationToken), and waits for a [`TaskTracker`]. [`JoinHandle::abort`] ends a
+//! single task, and dropping a [`JoinSet`] ends the tasks of the set.
 //!
 //! # Errors and panics
 //!

@@ -58,7 +58,7 @@ impl TrackerState {
 
 /// A future that waits for the end.
 struct EndWait {
-    /// Whether this future has seen the end, also if the group was reopened since.
+    /// Whether this future has seen the end, even if the group was reopened since.
     has_seen: bool,
 }
 
@@ -92,7 +92,7 @@ impl TaskTracker {
         Arc::new(WaitQueue::new(TrackerState { length: 0, is_closed: false })).map(Self)
     }
 
-    /// Spawns a task of the group. A closed group accepts tasks, too, and ends when they do.
+    /// Spawns a task of the group. A closed group also accepts tasks, and ends when they do.
     ///
     /// # Errors
     ///
@@ -118,7 +118,7 @@ impl TaskTracker {
         }
     }
 
-    /// Counts as a task of the group until it is dropped: for what is no future.
+    /// Counts as a task of the group until it is dropped, for work that is not a future.
     pub fn token(&self) -> TaskTrackerToken {
         self.0.change(|state| state.length += 1);
         TaskTrackerToken(self.clone())

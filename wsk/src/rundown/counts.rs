@@ -29,7 +29,7 @@ pub(super) const KINDS: [(ObjectKind, &str); 6] = [
     (ObjectKind::Timer, "set timers"),
 ];
 
-// The counts are indexed by kind, so each kind stands at its own number.
+// The counts are indexed by kind, so each kind's position is its number.
 const _: () = {
     let mut index = 0;
     while index < KINDS.len() {
@@ -118,7 +118,7 @@ mod loom_tests {
         driver
     }
 
-    /// An object creates another one, of its own kind or a later one, which runs in another thread.
+    /// An object creates another one, of its own kind or of a later one, which runs in another thread.
     fn begins(parent: ObjectKind, child: ObjectKind) {
         loom::model(move || {
             let driver = driver(parent);

@@ -52,7 +52,7 @@ impl EndedThreads {
     ///
     /// # Safety
     ///
-    /// The record is valid, and the caller gives it to the list.
+    /// The record is valid, and the caller transfers it to the list.
     pub(crate) unsafe fn push(&self, record: NonNull<ThreadRecord>) {
         let mut head = self.0.load(Ordering::Relaxed);
         loop {
@@ -68,7 +68,7 @@ impl EndedThreads {
         }
     }
 
-    /// Removes all records, and gives each of them to `each`.
+    /// Removes all records, and passes each of them to `each`.
     pub(crate) fn take_all(&self, mut each: impl FnMut(NonNull<ThreadRecord>)) {
         let mut next = self.0.swap(ptr::null_mut(), Ordering::Acquire);
         while let Some(record) = NonNull::new(next) {

@@ -1,7 +1,7 @@
-//! The counts of the driver's code that the kernel may still run.
+//! Counts the objects whose code the kernel may still run.
 //!
 //! Unloading a driver whose code can still run crashes the system ([INV-18](crate::rules#inv-18)). So each object whose code
-//! can run is counted in one static of the driver's image, from before its code can run until it no longer can.
+//! can run is counted in a static of the driver's image, from before its code can run until it no longer can.
 //! [`unload`](crate::unload()) waits until every count is zero.
 //!
 //! | counted | from | until |
@@ -44,7 +44,7 @@ pub(crate) struct Rundown {
     counts: ObjectCounts,
     /// The number of completion routines that are calling a waker of a foreign executor.
     foreign_wakers: AtomicUsize,
-    /// The threads that end by themselves, for which no thread has waited.
+    /// The threads that ended on their own, for which no thread has waited.
     pub(crate) ended_threads: EndedThreads,
 }
 
@@ -65,7 +65,7 @@ impl Rundown {
         unsafe { image_static(&RUNDOWN) }
     }
 
-    /// Unreachable: the models of loom have counts of their own.
+    /// Unreachable: the loom models have their own counts.
     #[cfg(loom)]
     pub(crate) fn current() -> &'static Self {
         unreachable!("a model has counts of its own")

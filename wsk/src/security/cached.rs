@@ -81,7 +81,7 @@ impl CachedSecurityDescriptor {
     /// # Safety
     ///
     /// `descriptor` is a valid security descriptor, which can be read at the current level, and does not change
-    /// until the call has returned. WSK makes a copy of it.
+    /// until the call has returned. WSK copies it.
     ///
     /// # Errors
     ///
@@ -133,12 +133,12 @@ impl CachedSecurityDescriptor {
         self.as_ptr().is_null()
     }
 
-    /// Whether it belongs to this registration. Sockets of other registrations do not accept it.
+    /// Whether it belongs to this registration. Sockets of other registrations do not accept the descriptor.
     pub(crate) fn is_of(&self, client: &Client) -> bool {
         ptr::eq(self.memory().provider.client_ref(), client)
     }
 
-    /// Returns the pointer for [`dispatch`](crate::dispatch), valid as long as this value or a clone of it.
+    /// Returns the pointer for [`dispatch`](crate::dispatch), valid as long as this value or a clone of it exists.
     #[must_use]
     pub fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
         self.memory().descriptor.load(Ordering::Relaxed)
@@ -187,7 +187,7 @@ impl core::fmt::Debug for CachedSecurityDescriptor {
 ///
 /// # Safety
 ///
-/// The job is that of a descriptor whose last owner was dropped, and is done once.
+/// The job belongs to a descriptor whose last owner was dropped, and runs once.
 unsafe fn free_deferred(job: NonNull<DeferredJob>) {
     // SAFETY: the job lies at this offset of its memory.
     let memory: NonNull<CachedMemory> =
@@ -203,6 +203,6 @@ unsafe fn free_deferred(job: NonNull<DeferredJob>) {
         // once, and every request that used it has completed, since each was an owner (INV-65).
         let _ = unsafe { memory.provider.control(WSK_RELEASE_SD, input, output, ptr::null_mut()) };
     }
-    // Dropping the memory releases the provider. This is last, since the registration may wait for it.
+    // Dropping the memory releases the provider. This comes last, since the registration may wait for it.
     drop(memory);
 }

@@ -120,7 +120,7 @@ mod tests {
             assert!(is_valid(&with(&[(52, kind)])));
         }
         assert!(is_valid(&with(&[(44, 4)])));
-        // The same list as the system's.
+        // The same list as the one the system builds.
         assert!(is_valid(&with(&[(2, 0x14), (12, 44)])));
     }
 
@@ -184,13 +184,13 @@ mod tests {
         for length in 32..44 {
             assert!(!is_valid(&without_lists[..length]), "{length} bytes");
         }
-        // One subauthority more than there are bytes for.
+        // One more subauthority than there are bytes for.
         let mut longer = without_lists.to_vec();
         longer[33] = 2;
         assert!(!is_valid(&longer));
     }
 
-    /// No read is out of bounds, whatever the bytes are.
+    /// No read is out of bounds, whatever the bytes.
     #[test]
     fn no_byte_is_trusted() {
         let mut state = 1_u32;

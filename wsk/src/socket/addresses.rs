@@ -141,7 +141,7 @@ impl LocalAddresses {
         usize::try_from(INT::from_ne_bytes(*bytes)).ok()
     }
 
-    /// The address of an entry. `None` if its family is neither IPv4 nor IPv6, or if it is outside of the list's memory.
+    /// The address of an entry. `None` if its family is neither IPv4 nor IPv6, or if it is outside the list's memory.
     fn address(&self, index: usize) -> Option<SocketAddr> {
         let at = offset_of!(SOCKET_ADDRESS_LIST, Address) + index * size_of::<SOCKET_ADDRESS>();
         let pointer = at + offset_of!(SOCKET_ADDRESS, lpSockaddr);
@@ -240,7 +240,7 @@ mod tests {
         list.iter().map(|address| std::format!("{}", address.ip())).collect()
     }
 
-    /// An address of IPv4 as C has it.
+    /// An IPv4 address in C's representation.
     fn v4(last: u8) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes[..2].copy_from_slice(&AF_INET.to_ne_bytes());

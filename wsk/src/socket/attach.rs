@@ -30,7 +30,7 @@ impl ConnectionSocket {
     /// use wsk::events::{ConnectionEvents, Data, Receipt};
     /// use wsk::socket::{ConnectionSocket, Family, ListenSocket};
     ///
-    /// /// Counts bytes as they come.
+    /// /// Counts bytes as they arrive.
     /// #[derive(Default)]
     /// struct Counter(AtomicUsize);
     ///
@@ -81,7 +81,7 @@ impl ConnectionSocket {
     {
         let handle = self.into_handle();
         if TypeId::of::<K>() == TypeId::of::<()>() {
-            // `()` is no handler: a later one receives the stored indications.
+            // `()` does not count as a handler: a later one receives the stored indications.
             // SAFETY: the socket is connected, and its memory was made for a handler of this type.
             return Ok(unsafe { Socket::from_handle(handle, Connected::NEW) });
         }

@@ -225,8 +225,8 @@ macro_rules! bind {
             ///
             /// # Errors
             ///
-            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family, or the machine does not
-            ///   have it, as while the network comes up.
+            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families, or the
+            ///   machine does not have the address (for example while the network starts).
             #[doc = include_str!("bind_errors.md")]
             /// - Any status of [`Builder::create`] and `WskBind`.
             pub async fn bind(
@@ -261,7 +261,7 @@ macro_rules! bind_unbound {
             ///
             /// The socket is closed.
             ///
-            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+            /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
             #[doc = include_str!("bind_errors.md")]
             /// - Any other status of `WskBind`.
             pub async fn bind(

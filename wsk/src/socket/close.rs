@@ -2,7 +2,8 @@
 //!
 //! # Safety
 //!
-//! A socket is closed once, when no open reference is left ([INV-45](crate::rules#inv-45)); the close has a memory reference of its own.
+//! A socket is closed once, when no open reference is left ([INV-45](crate::rules#inv-45)); the close has its own
+//! memory reference.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -37,8 +38,8 @@ pub(super) unsafe fn begin_close(state: NonNull<SocketState>) {
     unsafe { memory.requests.end_borrowing(state) };
     // SAFETY: the socket is open, and its table begins with the basic functions.
     let dispatch = unsafe { BasicDispatch::of(socket) };
-    // From here on the memory may be freed. The status adds nothing to the completion routine's (INV-12).
-    // SAFETY: no call to the socket is executing (this function's contract); the IRP is ready.
+    // From here on, the memory may be freed. The returned status adds nothing to the one that the completion routine
+    // gets (INV-12). SAFETY: no call to the socket is executing (this function's contract); the IRP is ready.
     unsafe { dispatch.close_socket(irp) };
 }
 

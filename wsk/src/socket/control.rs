@@ -84,7 +84,8 @@ impl<C: Category> Handle<C> {
     ///
     /// # Safety
     ///
-    /// The code is one that takes an IRP and such values, whose pointers are valid until the request completes; it is legal for the socket as it is.
+    /// The code is one that takes an IRP and such values, whose pointers are valid until the request completes; it is
+    /// allowed in the socket's current state.
     pub(super) unsafe fn control<'a, T, F: FnOnce(&[u8]) -> T + Send>(
         &'a self,
         control: ControlTarget,
@@ -157,12 +158,12 @@ impl<C: Category> Handle<C> {
         }
     }
 
-    /// Makes a request of `WskControlSocket` for an ioctl, with the bytes of buffers, which come back
+    /// Calls `WskControlSocket` for an ioctl, with the bytes of buffers, which are returned
     /// ([INV-27](crate::rules#inv-27)). Returns the number of output bytes.
     ///
     /// # Safety
     ///
-    /// The ioctl is one that takes an IRP and any such bytes, and is legal for the socket as it is.
+    /// The ioctl takes an IRP and any such bytes, and is allowed in the socket's current state.
     pub(super) async unsafe fn control_with_buffers(
         &self,
         code: ULONG,

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A request owns the memory of the socket that it creates, and the descriptor that WSK uses meanwhile.
+//! A request owns the memory of the socket that it creates, and the descriptor that WSK uses while it is in flight.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -93,7 +93,8 @@ unsafe fn deliver<C: Category>(
         // SAFETY: `memory` is a reference to the target; the rest is this function's contract.
         unsafe { idle.start(memory.as_ptr(), RequestKind::Other, call) }.in_flight().never_refused()
     });
-    // A block that was not polled drops what it captured in the order of the first uses: `in_flight` must come first.
+    // An async block that was never polled drops its captures in the order of their first use, so `in_flight` must come
+    // first.
     async move {
         match in_flight?.await {
             RequestOutcome::Completed(idle, result) => {

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Only events of the socket's own table are enabled ([INV-51](crate::rules#inv-51)).
+//! Only events in the socket's own table are enabled ([INV-51](crate::rules#inv-51)).
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -24,15 +24,15 @@ use crate::event_mask::EventMask;
 use crate::events::Callbacks;
 use crate::status::{Result, check, known};
 
-/// The identifier of WSK's own events.
+/// The identifier of the events that WSK itself defines.
 static NPI: NPIID = NPI_WSK_INTERFACE_ID;
 
 /// The functions of sockets that have events in their state ([INV-35](crate::rules#inv-35)): the handler's
-/// events, and those of them that are the socket's own.
+/// events, and those of them that belong to the socket itself.
 macro_rules! events_of {
     ([$($generics:tt)*] $socket:ty, $events:ident, $own:expr) => {
         impl<$($generics)*> $socket {
-            /// Enables events of the handler's that were disabled, by [`disable_events`](Self::disable_events)
+            /// Enables events of the handler that were disabled by [`disable_events`](Self::disable_events)
             /// or by WSK, after datagrams were [refused](crate::events::Disposition::Refused)
             /// ([INV-56](crate::rules#inv-56)). Enabling an enabled event has no effect. Static
             /// events are always enabled.
@@ -53,7 +53,7 @@ macro_rules! events_of {
                 self.handle.enable(events)
             }
 
-            /// Disables events of the handler's, one after the other, and waits until no callback of theirs
+            /// Disables events of the handler, one after the other, and waits until none of their callbacks
             /// runs: none starts after that ([INV-52](crate::rules#inv-52)). Do not await it in such a callback, which
             /// would wait for itself.
             ///
@@ -134,11 +134,11 @@ impl<C: Category> Handle<C> {
         check(status).map_err(|error| state.note_error(error))
     }
 
-    /// Disables one event, and waits until no callback of it runs ([INV-52](crate::rules#inv-52)).
+    /// Disables one event, and waits until its callback is not running ([INV-52](crate::rules#inv-52)).
     async fn disable(&self, event: EventMask) -> Result<()> {
         let control =
             ControlTarget { kind: WskSetOption, code: SO_WSK_EVENT_CALLBACK, level: SOL_SOCKET };
-        // The structure byte by byte: the padding at its end is uninitialized.
+        // Written byte by byte: the padding at the structure's end is uninitialized.
         const {
             assert!(core::mem::offset_of!(WSK_EVENT_CALLBACK_CONTROL, EventMask) == 8);
             assert!(size_of::<WSK_EVENT_CALLBACK_CONTROL>() == 16);

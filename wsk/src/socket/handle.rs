@@ -43,10 +43,10 @@ unsafe impl<C> Sync for Handle<C> {}
 impl<C> Handle<C> {
     /// # Safety
     ///
-    /// The socket was delivered, is of category `C`, and the caller gives an open reference to the handle. The pointer
-    /// is to the whole memory.
+    /// The socket was delivered, has category `C`, and the caller transfers an open reference to the handle. The
+    /// pointer is to the whole memory.
     pub(super) const unsafe fn from_raw(state: NonNull<SocketState>) -> Self {
-        // INVARIANT: the caller gives an open reference to a socket of this category (this function's contract).
+        // INVARIANT: the caller transfers an open reference to a socket of this category (this function's contract).
         Self(state, PhantomData)
     }
 
@@ -67,7 +67,7 @@ impl<C> Handle<C> {
         unsafe { Close::start(state) }
     }
 
-    /// Fails for an address of another family than the socket's, which WSK would misread ([INV-32](crate::rules#inv-32)).
+    /// Fails for an address whose family is not the socket's, which WSK would misread ([INV-32](crate::rules#inv-32)).
     pub(crate) fn check_family(&self, address: SocketAddr) -> Result<()> {
         if address::family(address) == self.state().family() {
             Ok(())

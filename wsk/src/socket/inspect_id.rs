@@ -30,7 +30,7 @@ impl<H> ConnectionSocket<H> {
         let mut returned = 0;
         let output = ((&raw mut id).cast(), size_of::<WSK_INSPECT_ID>());
         // SAFETY: the code takes no IRP, and writes such a structure, and its size: a SIZE_T, although its page
-        // says otherwise (INV-27).
+        // states otherwise (INV-27).
         let status =
             unsafe { self.handle.control_now(SIO_WSK_QUERY_INSPECT_ID, output, &raw mut returned) };
         check(status).map_err(|error| state.note_error(error))?;

@@ -60,7 +60,7 @@ impl<C: Category> Handle<C> {
     /// # Errors
     ///
     /// - `STATUS_IO_TIMEOUT`.
-    /// - Those of `issue`, and of a request that returned no data. The error of a kept receive is that of the next one.
+    /// - Those of `issue`, and of a request that returned no data. The next receive reports the error of a kept one.
     pub(super) async fn keep_next(
         &self,
         issue: impl Fn() -> Result<InFlight>,
@@ -79,7 +79,7 @@ impl<C: Category> Handle<C> {
         }
     }
 
-    /// Keeps a receive that was just issued, by the owner of the turn, for the next one.
+    /// Keeps a receive that the owner of the turn has just issued, for the next receive.
     ///
     /// # Errors
     ///

@@ -1,12 +1,12 @@
 //! The future of a request with a buffer that is submitted at the first poll, such as that of
 //! [`TcpStream::recv`](crate::TcpStream::recv).
 //!
-//! An `async fn` stores its arguments and the state around each `await`, also for a request that completes at once. This
-//! future stores its buffer, and nothing else for such a request.
+//! An `async fn` stores its arguments and the state around each `await`, even for a request that completes at once.
+//! This future stores its buffer, and nothing else for such a request.
 //!
 //! # Safety
 //!
-//! The future of the slow path is pinned with this one: it is created in place, polled there, and dropped there.
+//! The future of the slow path is pinned with this one: it is created, polled and dropped in place.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -139,7 +139,7 @@ where
                 },
             }
         }
-        // One call, so that it is inlined.
+        // A single call, so that it is inlined.
         let TransferPhase::InFlight(waiting) = &mut this.phase else { return Poll::Pending };
         Pin::new(waiting).poll(context)
     }

@@ -58,7 +58,7 @@ pub(crate) struct SocketState {
     /// Null until the socket was delivered.
     pub(super) socket: AtomicPtr<WSK_SOCKET>,
     /// The number of requests that send or disconnect and have not completed yet ([INV-43](crate::rules#inv-43)), but for
-    /// those of `requests`, which says it of its own. The completion routine uncounts a request.
+    /// those that `requests` counts itself. The completion routine decrements the count for a request.
     pub(super) sends: AtomicUsize,
     pub(crate) requests: Cache,
     /// The client that the socket belongs to, whose registration waits for the last reference.
@@ -113,7 +113,7 @@ unsafe impl Target for SocketState {
     /// The last reference ends the socket.
     #[inline]
     unsafe fn release(this: NonNull<Self>) {
-        // Only the counts are borrowed, which are atomics: the rest may be gone during the call.
+        // Only the counts are borrowed, which are atomic: the rest may be freed during the call.
         // SAFETY: the caller's reference keeps the memory until the next step.
         let counts = unsafe { &(*this.as_ptr()).counts };
         if counts.release_memory() {
@@ -138,11 +138,11 @@ unsafe impl Target for SocketState {
 }
 
 impl SocketState {
-    /// What follows the release of the last memory reference.
+    /// The steps that follow the release of the last memory reference.
     ///
     /// # Safety
     ///
-    /// The last memory reference was released for this, and its weak reference was not.
+    /// The last memory reference was released before this call, and its weak reference was not.
     #[cold]
     unsafe fn released(this: NonNull<Self>) {
         // SAFETY: the weak reference of the memory references keeps the memory.
@@ -163,7 +163,7 @@ impl SocketState {
     ///
     /// # Safety
     ///
-    /// The last memory reference was released for this, and its weak reference was not. If there is
+    /// The last memory reference was released before this call, and its weak reference was not. If there is
     /// something to drop, the IRQL is `PASSIVE_LEVEL`.
     unsafe fn end(this: NonNull<Self>) {
         // SAFETY: the weak reference of the memory references keeps the memory.
@@ -238,7 +238,7 @@ impl SocketState {
     ///
     /// # Safety
     ///
-    /// The job is a socket's, was deferred, and is done once, at `PASSIVE_LEVEL`.
+    /// The job belongs to a socket, was deferred, and runs once, at `PASSIVE_LEVEL`.
     pub(super) unsafe fn run_deferred(job: NonNull<DeferredJob>) {
         // SAFETY: the job lies at this offset of its socket's memory, and its pointer came from that memory's.
         let this: NonNull<Self> = unsafe { job.byte_sub(core::mem::offset_of!(Self, job)) }.cast();
@@ -249,7 +249,8 @@ impl SocketState {
         } else {
             // SAFETY: the weak reference that was given up with the job keeps the memory.
             let counts = unsafe { &(*this.as_ptr()).counts };
-            // While the callback has its reference, no other one is the last, so that the job is the callback's.
+            // While the callback has its reference, no other reference is the last one, so the job belongs to the
+            // callback.
             let is_last = if counts.is_delivering() {
                 counts.release_delivering()
             } else {

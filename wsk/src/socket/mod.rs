@@ -28,7 +28,7 @@
 //! use wsk::events::{DatagramEvents, Datagrams, Disposition};
 //! use wsk::socket::{DatagramSocket, Family};
 //!
-//! /// Counts datagrams as they come.
+//! /// Counts datagrams as they arrive.
 //! #[derive(Default)]
 //! struct Counter(AtomicUsize);
 //!
@@ -141,7 +141,7 @@ pub type StreamSocket<H = ()> = Socket<Stream, Bound, H>;
 /// down on both sides **aborts** it ([INV-49](crate::rules#inv-49)). A thread of the [registration](crate::Registration)
 /// drops the handler after the close, at `PASSIVE_LEVEL`.
 pub struct Socket<C: Category, S: State, H = ()> {
-    // First, so that its request is cancelled before the socket is closed.
+    // Declared first, so that its request is cancelled before the socket is closed.
     state: S,
     handle: Handle<C>,
     /// Invariant in `H`: the masks of events are taken from it again after the table was. Without ownership, since
@@ -207,7 +207,7 @@ impl<H> ConnectionSocket<H> {
     /// # Safety
     ///
     /// The memory has a handler of this type. The socket is a connection that is being accepted with it, and
-    /// no other code has it.
+    /// no other code has access to it.
     pub(crate) unsafe fn accepted(
         new: NewSocket,
         socket: NonNull<WSK_SOCKET>,
@@ -285,7 +285,7 @@ macro_rules! local_addr {
     )*};
 }
 
-// Every state but Unbound, where WSK has no address to give (INV-33), and Silent (INV-43).
+// Every state except Unbound, where WSK has no address to return (INV-33), and Silent (INV-43).
 local_addr!(Bound Listening Connected FixedPeer DefaultDestination);
 
 impl<C: Category, S: State, H> fmt::Debug for Socket<C, S, H> {

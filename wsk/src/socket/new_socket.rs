@@ -57,7 +57,7 @@ unsafe fn free<H>(state: NonNull<SocketState>) {
 ///
 /// # Invariants
 ///
-/// It has the memory reference of the socket's first open reference, and a pointer to the whole memory.
+/// This value has the memory reference of the socket's first open reference, and a pointer to the whole memory.
 pub(crate) struct NewSocket(NonNull<SocketState>);
 
 // SAFETY: it is a reference to a `SocketState`, which is `Send` and `Sync`.
@@ -107,7 +107,7 @@ impl NewSocket {
                 }
             );
         };
-        // If there is no memory, the closure still owns the handler.
+        // If the allocation fails, the closure still owns the handler.
         let write = |place: *mut SocketMemory<H>| {
             // SAFETY: `new_in_place` calls this with new memory.
             write_fields!(
@@ -124,7 +124,7 @@ impl NewSocket {
         client.rundown().begin(ObjectKind::Socket);
         // SAFETY: the operation stays in this allocation, which is nonpaged, and is idle.
         unsafe { memory.state.close.initialize() };
-        // INVARIANT: the counts begin with one of each, and the pointer is the allocation's.
+        // INVARIANT: each count starts at one, and the pointer is that of the allocation.
         Ok(Self(memory.into_raw().cast()))
     }
 
@@ -184,7 +184,7 @@ impl Drop for NewSocket {
     }
 }
 
-/// What a request owns that delivers a socket.
+/// The values that a request owns if it delivers a socket.
 pub(crate) struct Delivery {
     pub(crate) new: NewSocket,
     /// The descriptor that the socket is created with, which the request uses.

@@ -18,7 +18,7 @@ use crate::options::{
 };
 use crate::status::{Result, known};
 
-/// The bytes of a value, which has no more than there is room for: those who define options are held to that.
+/// The bytes of a value. They fit: definitions of options must ensure that.
 fn encode<T: OptionValue>(value: &T::Value) -> Result<[u8; MAX_SIZE]> {
     let mut bytes = [0; MAX_SIZE];
     T::encode(value, &mut bytes[..T::SIZE])?;

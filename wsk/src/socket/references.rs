@@ -1,9 +1,9 @@
-//! References to a socket's memory that are held for a while, beside those of its handles.
+//! References to a socket's memory that are held for a limited time, in addition to those of its handles.
 //!
 //! # Safety
 //!
-//! Each type here has one reference of a kind that [`RefCounts`](super::counts::RefCounts) counts, with a pointer to the
-//! whole memory, and releases it when it is dropped.
+//! Each type in this file has one reference of a kind that [`RefCounts`](super::counts::RefCounts) counts, with a pointer
+//! to the whole memory, and releases it when it is dropped.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -35,7 +35,7 @@ impl MemoryRef {
     ///
     /// The caller has a memory reference; the pointer is to the whole memory.
     pub(super) unsafe fn new(state: NonNull<SocketState>) -> Self {
-        // INVARIANT: the reference is taken here.
+        // INVARIANT: this function takes the reference.
         // SAFETY: the caller's reference keeps the memory.
         unsafe { state.as_ref() }.retain();
         Self(state)
@@ -76,7 +76,7 @@ unsafe impl Sync for Weak {}
 
 impl Weak {
     pub(crate) fn new(state: &SocketState) -> Self {
-        // INVARIANT: the reference is taken here.
+        // INVARIANT: this function takes the reference.
         state.counts.retain_weak();
         Self(state.whole)
     }
@@ -102,7 +102,7 @@ impl Drop for Weak {
     }
 }
 
-/// Keeps a socket open, for a call or for as long as something of it is retained.
+/// Keeps a socket open, for a call or for as long as its data is retained.
 ///
 /// # Invariants
 ///

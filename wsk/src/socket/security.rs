@@ -74,7 +74,7 @@ where
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` if the descriptor is another registration's.
+    /// - `STATUS_INVALID_PARAMETER` if the descriptor belongs to another registration.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`. Wine does not implement it.
@@ -110,7 +110,7 @@ where
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. Dropping the future cancels the request; a descriptor that comes nevertheless is
+    /// This method is cancel safe. Dropping the future cancels the request; a descriptor that is still returned is
     /// released.
     ///
     /// # Errors
@@ -122,7 +122,8 @@ where
     /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub async fn security_descriptor(&self, wsk: &Provider) -> Result<CachedSecurityDescriptor> {
         let request = {
-            // The memory first: what WSK gives must be released, also if the future was dropped (INV-20).
+            // Allocate the memory first: a descriptor that WSK returns must be released, even if the future was dropped
+            // (INV-20).
             let unset = CachedSecurityDescriptor::unset(wsk)?;
             unset.check_client(self.handle.state().client())?;
             let prepare = |payload: &mut Payload| payload.attachment.put(unset);

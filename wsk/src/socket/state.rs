@@ -40,12 +40,13 @@ pub struct DefaultDestination {
     pub(super) destination: SocketAddr,
 }
 
-/// States in which a datagram socket exchanges datagrams: every one with an address ([INV-33](crate::rules#inv-33)).
+/// States in which a datagram socket exchanges datagrams: every state with an address ([INV-33](crate::rules#inv-33)).
 ///
 /// Sealed.
 pub trait Exchanges: State {}
 
-/// States in which a datagram socket has a destination to send to without an address ([INV-37](crate::rules#inv-37)).
+/// States in which a datagram socket has a destination, so that it can send without an address
+/// ([INV-37](crate::rules#inv-37)).
 ///
 /// Sealed.
 pub trait Destined: Exchanges + sealed::Destined {}

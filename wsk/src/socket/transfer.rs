@@ -48,7 +48,7 @@ pub(crate) type SubmittedTransfer<'a, T, D, C, B, F> =
 
 /// Awaits a [`Submitted`] request, unless it has completed.
 ///
-/// A macro, because a function would add a future of its own. It does not await inside the `match`, because the
+/// A macro, because a function would add its own future. It does not await inside the `match`, because the
 /// surrounding future would then store the whole matched value.
 macro_rules! await_end {
     ($begun:expr) => {

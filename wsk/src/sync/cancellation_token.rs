@@ -108,7 +108,7 @@ impl CancellationToken {
     ///
     /// # Cancel safety
     ///
-    /// That of `future`, which is dropped when this one is, or when the token is cancelled.
+    /// Same as `future`, which is dropped when this future is dropped, or when the token is cancelled.
     pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let mut cancelled = pin!(self.cancelled());

@@ -21,8 +21,8 @@ use crate::opaque_debug::opaque_debug;
 
 /// The implementation of the crate `critical-section` for a driver, which `critical_section::set_impl!` chooses.
 ///
-/// A critical section holds the one spin lock of the driver, so it excludes all others, on all processors. It may contain further
-/// ones: the lock remembers its thread. Leaving the outermost one restores the IRQL.
+/// A critical section holds the driver's only such spin lock, so it excludes all others, on all processors. It may
+/// contain further ones: the lock remembers its thread. Leaving the outermost one restores the IRQL.
 ///
 /// The closures of `critical_section::with` run at `DISPATCH_LEVEL`, and so never wait: `D` is the driver's [promise](NeverWaits) for that.
 ///
@@ -78,7 +78,7 @@ fn section_lock() -> &'static SectionLock {
 }
 
 // SAFETY: a section begins when this thread has acquired the lock, or is in another section. Meanwhile it runs at DISPATCH_LEVEL,
-// so that no other code of the driver runs on its processor as this thread, and other threads wait for the lock.
+// so no other code of the driver runs on its processor as this thread, and other threads wait for the lock.
 unsafe impl<D: NeverWaits> critical_section::Impl for DispatchCriticalSection<D> {
     unsafe fn acquire() -> RawRestoreState {
         let section = section_lock();

@@ -1,6 +1,6 @@
 //! Shared state of tasks, callbacks and threads.
 //!
-//! Names and behavior are those of `tokio::sync`. Nothing here waits for a thread: a function that could wait returns a
+//! Names and behavior are those of `tokio::sync`. No function blocks a thread: a function that could wait returns a
 //! future instead, and all others return at once. So everything may be used at up to `DISPATCH_LEVEL`, which makes a
 //! callback a sender and a task its receiver:
 //!

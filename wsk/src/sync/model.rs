@@ -1,4 +1,4 @@
-//! What loom's models of futures share.
+//! Helpers that the loom models of futures share.
 
 use core::future::Future;
 use core::pin::pin;

@@ -97,7 +97,7 @@ pub struct Sender<T>(Arc<Channel<T>>);
 /// IRQL: <= `DISPATCH_LEVEL`.
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
-    /// The number of polls that were ready since the last one that was not.
+    /// The number of ready polls since the last pending one.
     ready_polls: u8,
 }
 
@@ -144,7 +144,7 @@ impl<T> Sender<T> {
     /// # Cancel safety
     ///
     /// This method is cancel safe: a future that is dropped before it is ready has not sent the value. The value is dropped
-    /// with it, and its place in the order is lost.
+    /// with it, and it loses its place in the queue.
     pub async fn send(&self, value: T) -> core::result::Result<(), SendError<T>> {
         if self.0.free.acquire(1).await.is_err() {
             return Err(SendError(value));

@@ -8,7 +8,7 @@
 /// Both run a closure at `DISPATCH_LEVEL`, on the thread of the caller. The caller may be at `PASSIVE_LEVEL`, and its closure may
 /// have borrowed or copied its [`Passive`](crate::irql::Passive): `mutex.lock(|_| rt::block_on(passive, future))` compiles, since the other crate's
 /// function has no bound that this crate could use, and would stop the system. So safe code cannot use these types before the driver has
-/// implemented this trait for a type of its own.
+/// implemented this trait for one of its own types.
 ///
 /// ```
 /// use wsk::sync::{DispatchRawMutex, NeverWaits};

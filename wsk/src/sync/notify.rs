@@ -46,7 +46,7 @@ struct NotifyState {
 
 /// A future that waits.
 struct NotifyWait {
-    /// The count when the future was created: any later notification to all is for it.
+    /// The count when the future was created: any later notification to all tasks reaches it.
     generation: usize,
     notified: Notified,
 }
@@ -65,7 +65,7 @@ impl Wait for NotifyWait {
     fn serve(state: &mut NotifyState, waiting: &mut WaitList<Self>) -> Option<Waker> {
         let first = waiting.first()?;
         // Futures wait in the order of their generations, for the most part; one that was created early and polled late is
-        // notified when it comes first.
+        // notified when it is first.
         if first.generation != state.generation {
             first.notified = Notified::WithAll;
         } else if core::mem::take(&mut state.has_permit) {
@@ -166,7 +166,7 @@ mod loom_tests {
         });
     }
 
-    /// One that is dropped after it was notified, or before, or meanwhile, takes no notification with it.
+    /// A future that is dropped before, during or after its notification loses none.
     #[test]
     fn a_dropped_future_passes_its_notification_on() {
         loom::model(|| {

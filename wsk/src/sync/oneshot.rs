@@ -68,7 +68,7 @@ struct OneshotState<T> {
 #[must_use = "dropping it makes the receiver fail"]
 pub struct Sender<T>(Arc<SpinLock<OneshotState<T>>>);
 
-/// The receiving half of a channel for one value: a future of it. From [`channel`].
+/// The receiving half of a channel for one value, and a future of that value. From [`channel`].
 ///
 /// Dropping it drops a value that was sent and not received.
 ///
@@ -108,7 +108,7 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Returns whether the receiver was dropped or closed, so that sending fails.
+    /// Returns whether the receiver was dropped or closed, in which case sending fails.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     #[must_use]
@@ -116,7 +116,7 @@ impl<T> Sender<T> {
         !self.0.lock().has_receiver
     }
 
-    /// Waits until the receiver is dropped or closed, so that a task can stop computing the value.
+    /// Waits until the receiver is dropped or closed. A task can then stop computing the value.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     ///

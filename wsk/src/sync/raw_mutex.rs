@@ -49,7 +49,7 @@ use crate::opaque_debug::opaque_debug;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 ///
-/// Without the promise it is no `RawMutex`:
+/// Without the promise, it is not a `RawMutex`:
 ///
 /// ```compile_fail,E0277
 /// use embassy_sync::blocking_mutex::Mutex;

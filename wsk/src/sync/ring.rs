@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The values lie in consecutive places, from the first one on and around the end.
+//! The values are stored consecutively, starting at the first one and wrapping around at the end.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

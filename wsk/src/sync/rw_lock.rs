@@ -19,8 +19,8 @@ const ALL: usize = usize::MAX >> 1;
 
 /// A value that many tasks may read at a time, or one may change. The guards may be held while a task waits.
 ///
-/// Tasks get the lock in the order in which they came, so that a stream of readers does not keep a writer out. A task that
-/// reads must not wait to read once more: a writer in between would wait for it.
+/// Tasks get the lock in the order of their requests, so a stream of readers does not keep a writer out. A task that
+/// holds a read lock must not wait for another one: a writer queued between the two would deadlock with it.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`. It allocates nothing.
 ///

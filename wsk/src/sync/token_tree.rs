@@ -1,7 +1,7 @@
 //! The tree of a cancellation token and its children.
 //!
 //! One lock protects the links of all nodes of a tree. A walk over the tree takes it for one step at a time, and needs no stack,
-//! so neither the depth nor the number of the children makes a cancellation hold the lock or the processor for longer.
+//! so a cancellation holds the lock and the processor no longer when the tree is deep or wide.
 //!
 //! # Safety
 //!
@@ -78,7 +78,7 @@ unsafe impl Sync for TreeToken {}
 
 /// A step of a cancellation.
 enum CancelStep {
-    /// A child is cancelled, and its futures are to be woken.
+    /// A child is cancelled, and its futures must be woken.
     Cancelled(TreeToken),
     /// A grandchild has become a child.
     Moved,
@@ -95,7 +95,7 @@ unsafe fn links(_tree: &mut TreeLocked, node: NonNull<Node>) -> &mut NodeLinks {
     // SAFETY: the node is valid (this function's contract).
     let links = unsafe { node.as_ref() }.links.get();
     // SAFETY: the tree's lock protects the links (Invariants of `Node`). It is held, and the result borrows it, so no other
-    // reference to the links is used meanwhile.
+    // reference to the links is used during that time.
     unsafe { &mut *links }
 }
 
@@ -158,7 +158,7 @@ impl TreeToken {
             waiting: WaitQueue::new(false),
             links: UnsafeCell::new(links),
         })?;
-        // INVARIANT: the one owner is this value.
+        // INVARIANT: this value is the only owner.
         Ok(Self(node.into_raw()))
     }
 
@@ -191,7 +191,7 @@ impl TreeToken {
         self.node().is_cancelled.load(Ordering::Acquire)
     }
 
-    /// What futures wait in.
+    /// The queue of waiting futures.
     pub(super) const fn waiting(&self) -> &WaitQueue<CancelWait> {
         &self.node().waiting
     }
@@ -295,7 +295,7 @@ mod loom_tests {
     use super::super::model::with_few_preemptions;
     use super::*;
 
-    /// A child that is created, dropped and cancelled meanwhile is freed once, and no other is forgotten.
+    /// A child that is created, dropped and cancelled concurrently is freed once, and no other is forgotten.
     #[test]
     fn a_grandchild_is_cancelled_while_its_parent_is_dropped() {
         loom::model(|| {

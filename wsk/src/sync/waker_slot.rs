@@ -1,4 +1,4 @@
-//! The waker of the one task that waits for a change of a state.
+//! The waker of the only task that waits for a change of state.
 
 use core::task::{Context, Poll, Waker};
 

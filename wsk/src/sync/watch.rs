@@ -1,4 +1,4 @@
-//! A value that some code sets, and of which tasks want the last one only.
+//! A value of which receivers see the latest version.
 //!
 //! Values are copied with a lock held, so they are `Copy`: a state, a number, a time. For a larger one, watch the number of
 //! its version.
@@ -67,7 +67,7 @@ impl<T> Wait for ChangeWait<T> {
     type State = WatchState<T>;
 
     fn serve(state: &mut WatchState<T>, waiting: &mut WaitList<Self>) -> Option<Waker> {
-        // Those that have not seen the last value came before those that have, which wait for the next one.
+        // Futures that have not seen the last value are queued before those that have, which wait for the next one.
         let is_served = waiting.first()?.seen != state.version || state.senders == 0;
         if is_served { waiting.pop() } else { None }
     }
@@ -140,13 +140,13 @@ impl<T: Copy> Receiver<T> {
         value
     }
 
-    /// Returns whether there is a value that was not seen.
+    /// Returns whether there is an unseen value.
     #[must_use]
     pub fn has_changed(&self) -> bool {
         self.shared.access(|state, _| state.version != self.seen)
     }
 
-    /// Waits for a value that was not seen, and counts it as seen. Of several values, it sees the last one only.
+    /// Waits for an unseen value, and marks it as seen. If there were several, only the last one is seen.
     ///
     /// # Errors
     ///

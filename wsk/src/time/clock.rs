@@ -13,22 +13,23 @@ use crate::status::{Result, known};
 /// The units of both clocks in a second: they are 100 ns.
 const PER_SECOND: u64 = 10_000_000;
 
-/// A number of the clocks' units as a duration.
+/// Converts a number of clock units to a duration.
 const fn duration(units: u64) -> Duration {
     // At most a second.
     let nanos = (units % PER_SECOND) as u32 * 100;
     Duration::new(units / PER_SECOND, nanos)
 }
 
-/// A duration in the clocks' units, rounded up, if there are as many.
+/// Converts a duration to clock units, rounded up. `None` if the number is too large.
 fn units(duration: Duration) -> Option<u64> {
     let rest = u64::from(duration.subsec_nanos().div_ceil(100));
     duration.as_secs().checked_mul(PER_SECOND)?.checked_add(rest)
 }
 
-/// A moment of a clock that never goes back: `std`'s `Instant` for a driver.
+/// A moment of a clock that never goes backwards: `std`'s `Instant` for a driver.
 ///
-/// The clock counts the time since the system was started, without that in which it slept, in ticks of up to about 16 ms.
+/// The clock counts the time since the system was started, without the time it was asleep, in ticks of up to about 16
+/// ms.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,7 +86,7 @@ impl Instant {
 }
 
 impl Instant {
-    /// The last of the moments at multiples of a distance after `start` that is not later than this one.
+    /// The last moment, among the multiples of a distance after `start`, that is not later than this one.
     pub(super) fn last_of(self, start: Self, distance: Duration) -> Self {
         let since = self.0.saturating_sub(start.0);
         let rest = units(distance).and_then(|distance| since.checked_rem(distance));
@@ -96,7 +97,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// The moment after a duration, at most the last one of the clock: some 58,000 years.
+    /// The moment after a duration, but at most the clock's last one, in some 58,000 years.
     fn add(self, duration: Duration) -> Self {
         self.checked_add(duration).unwrap_or(Self(u64::MAX))
     }
@@ -111,7 +112,7 @@ impl Sub for Instant {
     }
 }
 
-/// A moment of the system's clock, which shows the date, and which can be set: `std`'s `SystemTime` for a driver.
+/// A moment of the system's clock, which shows the date and can be set: `std`'s `SystemTime` for a driver.
 ///
 /// ```
 /// use wsk::time::SystemTime;

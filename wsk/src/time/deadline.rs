@@ -38,7 +38,7 @@ impl Timers {
         Timer::new()
     }
 
-    // Not in every function that drops a deadline, which mostly has none.
+    // Kept out of the functions that drop a deadline, which usually have no timer.
     #[inline(never)]
     fn put(&self, timer: Timer) {
         let Some(shared) = timer.into_idle() else {

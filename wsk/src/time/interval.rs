@@ -35,7 +35,7 @@ pub struct Interval {
     missed_ticks: MissedTickBehavior,
 }
 
-/// Creates ticks, of which the first one is now.
+/// Creates an interval whose first tick is now.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 ///
@@ -65,7 +65,7 @@ pub fn interval(period: Duration) -> Result<Interval> {
     interval_at(Instant::now(), period)
 }
 
-/// Creates ticks, of which the first one is at `start`.
+/// Creates an interval whose first tick is at `start`.
 ///
 /// IRQL: <= `DISPATCH_LEVEL`.
 ///
@@ -82,7 +82,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Result<Interval> {
 }
 
 impl Interval {
-    /// Waits for the next tick. Returns the time for which it was planned.
+    /// Waits for the next tick. Returns the time it was scheduled for.
     ///
     /// # Cancel safety
     ///
@@ -138,7 +138,7 @@ impl Interval {
         self.period
     }
 
-    /// What becomes of missed ticks.
+    /// The handling of missed ticks.
     #[must_use]
     pub const fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed_ticks

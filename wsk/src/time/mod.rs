@@ -165,8 +165,9 @@ pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Ou
 ///
 /// # Cancel safety
 ///
-/// That of `future`, which is dropped when this one is, or when the time is up: its request is cancelled, and its buffer is
-/// dropped when WSK has returned it. To keep the buffer, use the timeouts of a [stream or socket](crate::net#timeouts).
+/// Same as `future`, which is dropped when this future is dropped, or when the time is up: its request is cancelled,
+/// and its buffer is dropped when WSK has returned it. To keep the buffer, use the timeouts of a [stream or
+/// socket](crate::net#timeouts).
 ///
 /// # Errors
 ///

@@ -80,7 +80,7 @@ impl Timer {
             progress: SpinLock::new(Progress::Waiting(None)),
             rundown: Rundown::current(),
         })?;
-        // INVARIANT: the timer and the DPC are initialized here, in the allocation in which they stay.
+        // INVARIANT: the timer and the DPC are initialized here, in the allocation where they stay.
         // SAFETY: the timer stays in this nonpaged allocation until the last reference is released.
         unsafe { KeInitializeTimer(shared.timer.get()) };
         let dpc = shared.dpc.get();
@@ -171,7 +171,7 @@ impl TimerState {
         core::mem::replace(&mut *self.progress.lock(), progress)
     }
 
-    /// Drops the waker, so that a timer that is not polled does not keep the memory of a task.
+    /// Drops the waker, so that a timer that is no longer polled does not keep a task's memory.
     fn forget_waker(&self) {
         let mut progress = self.progress.lock();
         let waker = match &mut *progress {
@@ -201,6 +201,7 @@ unsafe extern "C" fn expired(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _se
         waker.wake();
     }
     drop(shared);
-    // The last step: the driver may be unloaded when this routine has returned, for which `unload` flushes the DPCs.
+    // The last step: the driver may be unloaded once this routine has returned, and `unload` flushes the DPCs to wait
+    // for that.
     rundown.end(ObjectKind::Timer);
 }

@@ -22,7 +22,7 @@ use crate::verifier::kernel_violation;
 #[linkme::distributed_slice]
 pub(crate) static TABLE_FUNCTIONS: [fn(&mut Vec<HostFunction>)];
 
-/// A function pointer of the host's, with the kinds of its arguments.
+/// A function pointer of the host, with the kinds of its arguments.
 pub(crate) trait HostRoutine: Copy {
     fn host_function(self) -> HostFunction;
 }
@@ -56,7 +56,7 @@ host_routines!(A B C D E F G H I J K L);
 ///
 /// # Invariants
 ///
-/// Each address of `by_function` is that of an entry point for the function.
+/// Each address in `by_function` is an entry point for the function.
 struct EntryPoints {
     by_function: HashMap<usize, usize>,
     /// The beginnings of all entry points, in ascending order, and the end of the last.
@@ -69,7 +69,7 @@ fn entry_points() -> &'static EntryPoints {
     ENTRY_POINTS.get_or_init(EntryPoints::new)
 }
 
-/// The address at which an image calls a function of the host.
+/// The address where an image calls a function of the host.
 pub(crate) fn of(function: HostFunction) -> usize {
     let address = function.address.expose_provenance();
     entry_points().by_function.get(&address).copied().unwrap_or_else(|| {
@@ -129,7 +129,7 @@ const INT3: u8 = 0xCC;
 /// The bytes of `xmm6` to `xmm15`, which an entry point keeps below `rdi` and `rsi`.
 const SAVED: i32 = 160;
 
-/// The offset from `rbp` of the fifth argument: above `rbp`, the return address and 32 bytes of the caller's.
+/// The offset from `rbp` of the fifth argument: above `rbp`, the return address and the caller's 32 bytes.
 const FIFTH: i32 = 48;
 
 /// Appends the code of an entry point.
@@ -185,14 +185,14 @@ fn move_xmm(code: &mut Vec<u8>, opcode: u8, register: u8) {
     code.extend(offset.to_le_bytes());
 }
 
-/// Where an argument comes from: a register by its number, or a place above `rbp`.
+/// The source of an argument: a register by its number, or a place above `rbp`.
 #[derive(Clone, Copy)]
 enum ArgumentSource {
     Register(u8),
     Frame(i32),
 }
 
-/// Appends a move of an argument to a register, extended as its kind says.
+/// Appends a move of an argument to a register, extended as its kind requires.
 fn load(code: &mut Vec<u8>, kind: ArgumentKind, target: u8, source: ArgumentSource) {
     const WIDE: u8 = 8;
     let (wide, opcode): (u8, &[u8]) = match kind {
@@ -207,7 +207,7 @@ fn load(code: &mut Vec<u8>, kind: ArgumentKind, target: u8, source: ArgumentSour
         ArgumentSource::Register(register) => register,
         ArgumentSource::Frame(_) => 5,
     };
-    // Always with a REX prefix, so that a byte of a register is its lowest one.
+    // Always with a REX prefix, so that a byte register is the lowest byte of its register.
     code.push(0x40 | wide | (target >> 3) << 2 | from >> 3);
     code.extend(opcode);
     let mode = if matches!(source, ArgumentSource::Register(_)) { 0xC0 } else { 0x80 };
@@ -217,7 +217,7 @@ fn load(code: &mut Vec<u8>, kind: ArgumentKind, target: u8, source: ArgumentSour
     }
 }
 
-/// Copies code to pages of its own, which are executable and never freed. Returns their address.
+/// Copies code to separate pages, which are executable and never freed. Returns their address.
 fn executable(code: &[u8]) -> usize {
     let refused =
         || -> ! { kernel_violation("the system has no memory for the functions that images call") };

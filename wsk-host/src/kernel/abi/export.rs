@@ -1,4 +1,4 @@
-//! The list of the host's exports, to which `#[wsk_host_macros::export]` adds.
+//! The list of the host's exports. `#[wsk_host_macros::export]` adds to it.
 //!
 //! # Safety
 //!
@@ -12,7 +12,7 @@ use super::argument::ArgumentKind;
 #[linkme::distributed_slice]
 pub(crate) static EXPORTS: [Export];
 
-/// A function or a static of the host's.
+/// A function or a static of the host.
 pub(crate) struct Export {
     pub(crate) name: &'static str,
     pub(crate) target: ExportTarget,
@@ -32,7 +32,7 @@ pub(crate) enum ExportTarget {
 ///
 /// # Invariants
 ///
-/// The address is that of a function with these arguments, which returns a register or nothing.
+/// The address is that of a function with these arguments that returns a register or nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct HostFunction {
     pub(crate) address: *const (),

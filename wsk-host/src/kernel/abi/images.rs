@@ -1,7 +1,8 @@
 //! The addresses of images, and the calls into them.
 //!
-//! One range of addresses is reserved for all images and for the functions that they call. No part of it is used twice:
-//! an address in it is an image's, loaded or not. Without an image the range is empty, and a call costs one comparison.
+//! One range of addresses is reserved for all images and for the functions that they call. No part of the range is
+//! reused: an address in it belongs to an image, loaded or not. Without an image the range is empty, and a call costs
+//! one comparison.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The unit in which images are placed, in bytes.
+/// The alignment of images, in bytes.
 const GRANULE: usize = 64 * 1024;
 
 /// The number of units in the range of all images.
@@ -47,7 +48,7 @@ pub(crate) struct ImageCall {
     granule: usize,
 }
 
-/// Begins a call of a function. None if it is no image's.
+/// Begins a call of a function. `None` if the function is not in an image.
 #[inline]
 pub(crate) fn enter(address: usize) -> Option<ImageCall> {
     contain(address).then(|| {
@@ -75,7 +76,7 @@ pub(crate) fn leave_all() {
 fn end(granule: usize) {
     CALLS[granule].fetch_sub(1, Ordering::SeqCst);
     if AWAITED.load(Ordering::SeqCst) {
-        // Locked, so that a thread which has read the count is waiting before this notifies it.
+        // Locked, so that a thread that has read the count is already waiting when this notifies it.
         drop(WAITING.lock().unwrap_or_else(PoisonError::into_inner));
         ENDED.notify_all();
     }
@@ -108,7 +109,7 @@ pub(crate) use memory::{GuardedPages, place};
 ///
 /// # Safety
 ///
-/// Only pages of the reserved range are changed, of which each placement is given away once.
+/// Only pages of the reserved range are changed, and each placement is returned once.
 #[expect(unsafe_code, reason = "pages are the C library's")]
 mod memory {
     use std::ops::Range;
@@ -169,7 +170,7 @@ mod memory {
             ptr::with_exposed_provenance_mut(self.0.start + part.start)
         }
 
-        /// Copies bytes to an offset, and makes all pages of them writable.
+        /// Copies bytes to an offset, and makes all of their pages writable.
         ///
         /// # Errors
         ///

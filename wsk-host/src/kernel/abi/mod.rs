@@ -16,7 +16,7 @@ mod export;
 pub(crate) mod images;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(miri))))]
 pub(crate) mod images {
-    /// The calls of the current thread end, none of which is into an image.
+    /// Ends the calls of the current thread, none of which is into an image.
     pub(crate) fn leave_all() {}
 }
 mod routine;

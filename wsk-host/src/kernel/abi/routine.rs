@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! An address in the range of the images is a function of an image, which follows Microsoft's convention; every other
-//! one follows this process's.
+//! one follows the convention of this process.
 
 #![expect(unsafe_code, reason = "the functions are the client's")]
 

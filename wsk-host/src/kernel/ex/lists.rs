@@ -17,7 +17,7 @@ use wsk_sys::{LIST_ENTRY, PKSPIN_LOCK, SINGLE_LIST_ENTRY, USHORT};
 
 use crate::verifier::kernel_violation;
 
-/// Stands for the spin locks of all these lists: what each of them guards is only reached through these functions, at
+/// Replaces the spin locks of all these lists: the guarded data is only reached through these functions, at
 /// any IRQL, and none of them waits.
 static LISTS: Mutex<()> = Mutex::new(());
 
@@ -34,7 +34,7 @@ fn unless_head(head: *mut LIST_ENTRY, entry: *mut LIST_ENTRY) -> *mut LIST_ENTRY
 ///
 /// # Safety
 ///
-/// All of them are valid, and nothing else uses the list.
+/// All pointers are valid, and no other code uses the list.
 unsafe fn link(before: *mut LIST_ENTRY, entry: *mut LIST_ENTRY, after: *mut LIST_ENTRY) {
     // SAFETY: the entries are valid (this function's contract).
     unsafe {

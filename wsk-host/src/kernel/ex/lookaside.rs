@@ -58,9 +58,9 @@ pub(crate) struct LookasideList {
     pool: POOL_TYPE,
     tag: ULONG,
     size: ULONG,
-    /// An [`AllocateEx`] or an [`Allocate`] of the client's, or null.
+    /// The client's [`AllocateEx`] or [`Allocate`], or null.
     allocate: *const (),
-    /// A [`FreeEx`] or a [`Free`] of the client's, or null.
+    /// The client's [`FreeEx`] or [`Free`], or null.
     free: *const (),
     list: LIST_ENTRY,
     last_total_allocates: ULONG,

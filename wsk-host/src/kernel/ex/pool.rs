@@ -43,14 +43,14 @@ pub(crate) extern "C" fn ExAllocatePoolWithTag(
     allocate(size, tag, FRESH, "ExAllocatePoolWithTag")
 }
 
-/// Flags beside those of `wsk-sys`, which a caller may set.
+/// Flags that a caller may set, in addition to those of `wsk-sys`.
 const POOL_FLAG_USE_QUOTA: POOL_FLAGS = 0x1;
 const POOL_FLAG_CACHE_ALIGNED: POOL_FLAGS = 0x8;
 const POOL_FLAG_RAISE_ON_FAILURE: POOL_FLAGS = 0x20;
 const POOL_FLAG_NON_PAGED_EXECUTE: POOL_FLAGS = 0x80;
 const POOL_FLAG_PAGED: POOL_FLAGS = 0x100;
 
-/// The flags that a system which does not know them ignores.
+/// The flags that a system ignores if it does not support them.
 const OPTIONAL: POOL_FLAGS = !0 << 32;
 
 /// Returns null where the kernel does. Stops a client that requests a feature of the kernel that

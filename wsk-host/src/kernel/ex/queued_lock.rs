@@ -25,7 +25,7 @@ pub(super) enum LockMode {
     Shared,
 }
 
-/// A lock that is held. Exclusive means that there is one holder.
+/// A held lock. If the mode is exclusive, it has one holder.
 struct LockState {
     mode: LockMode,
     holders: Vec<ThreadId>,

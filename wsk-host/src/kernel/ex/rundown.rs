@@ -101,7 +101,7 @@ unsafe extern "C" fn ExReleaseRundownProtection(protection: PEX_RUNDOWN_REF) {
     *count -= ONE;
     give_back(Resource::RundownProtection, protection.addr());
     if *count == RUN_DOWN {
-        // From here on its owner may free it.
+        // From here on, its owner may free the protection.
         let owner = guard.waiting().remove(&protection.addr());
         drop(guard);
         if let Some(owner) = owner {

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A device's address is valid until the device is removed from here.
+//! A device's address is valid until the device is removed from this table.
 
 #![expect(unsafe_code, reason = "devices are the client's objects, reached by their address")]
 
@@ -98,7 +98,7 @@ pub(crate) struct ClosedFile {
 }
 
 impl Device {
-    /// Whether a deleted device's memory is to be freed.
+    /// Whether a deleted device's memory must be freed.
     pub(super) fn is_unused(&self) -> bool {
         self.is_deleted && self.open == 0 && self.references == 0 && self.held == 0
     }
@@ -144,7 +144,7 @@ impl Devices {
         }
     }
 
-    /// A file of a device was closed. Returns whether its memory is to be freed.
+    /// Records that a file of a device was closed. Returns whether the device's memory must be freed.
     pub(super) fn close(&mut self, device: *mut DeviceObject) -> bool {
         let Some(found) = self.by_address.get_mut(&device.addr()) else { return false };
         found.open -= 1;
@@ -192,13 +192,13 @@ impl Devices {
         Ok((left + usize::from(!is_closed), None))
     }
 
-    /// Adds a reference of the I/O manager's own to a device. Returns false if there is no such device.
+    /// Adds a reference for the I/O manager itself to a device. Returns false if there is no such device.
     pub(crate) fn hold(&mut self, device: usize) -> bool {
         let found = self.by_address.get_mut(&device);
         found.map(|device| device.held += 1).is_some()
     }
 
-    /// Releases a reference of the I/O manager's own to a device. Returns whether the memory of the device is to be freed.
+    /// Releases a reference of the I/O manager itself to a device. Returns whether the device's memory must be freed.
     pub(crate) fn unhold(&mut self, device: usize) -> bool {
         let Some(found) = self.by_address.get_mut(&device) else {
             return false;
@@ -278,7 +278,7 @@ impl Devices {
     }
 }
 
-/// The host's allocation for a driver: the driver object, and the objects to which it points.
+/// The host's allocation for a driver: the driver object, and the objects it points to.
 pub(super) struct DriverMemory {
     pub(super) object: DRIVER_OBJECT,
     /// `DRIVER_EXTENSION`.

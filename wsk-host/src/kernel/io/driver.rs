@@ -42,7 +42,7 @@ fn counted(units: &mut [u16]) -> UNICODE_STRING {
 pub(crate) struct LoadedDriver(*mut DriverMemory);
 
 impl LoadedDriver {
-    /// Calls a driver's entry point. Fails as that does.
+    /// Calls a driver's entry point, and fails if that fails.
     ///
     /// # Safety
     ///
@@ -114,7 +114,7 @@ impl LoadedDriver {
         self.end(&name, "DriverUnload returned", &names);
     }
 
-    /// The driver is gone.
+    /// The driver is unloaded.
     fn end(self, name: &str, why: &str, names: &[String]) {
         let kernel = current();
         let left = {

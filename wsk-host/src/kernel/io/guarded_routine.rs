@@ -1,7 +1,7 @@
 //! `IoSetCompletionRoutineEx`: completion routines that keep their driver loaded.
 //!
 //! The kernel has a reference to the driver's device from the time when the routine is set until it has returned, and
-//! releases it in code of its own. So the driver's image stays, even if its unload routine has returned.
+//! releases it in its own code. So the driver's image stays loaded, even if its unload routine has returned.
 //!
 //! # Safety
 //!

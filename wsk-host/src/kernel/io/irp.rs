@@ -107,7 +107,7 @@ unsafe extern "C" fn IoReuseIrp(irp: PIRP, status: NTSTATUS) {
 /// Stops a client that uses an IRP which it has freed, or which [`require_not_marked`] refuses.
 pub(crate) fn require_usable(kernel: &Kernel, irp: PIRP, function: &str) {
     let is_usable = kernel.pool().is_intact(irp.addr());
-    // What is wrong, if something is, takes longer to find out.
+    // The slow path finds out what is wrong, if anything.
     if !is_usable {
         require_live(kernel, irp, function);
         require_not_marked(kernel, irp, function);
@@ -157,7 +157,7 @@ unsafe fn cancel_routine<'a>(irp: PIRP) -> &'a AtomicPtr<()> {
     unsafe { AtomicPtr::from_ptr((&raw mut (*irp).CancelRoutine).cast()) }
 }
 
-/// Whether an IRP was cancelled: a byte of its own, since that may happen at any time.
+/// Whether an IRP was cancelled: a separate byte, since that may happen at any time.
 ///
 /// # Safety
 ///
@@ -193,7 +193,7 @@ pub(crate) unsafe fn claim(irp: PIRP) -> bool {
 ///
 /// # Safety
 ///
-/// The routine is the driver's for this IRP, and was taken from it once.
+/// The routine is the one that the driver has set for this IRP, and was taken from it once.
 unsafe fn cancel_by_driver(irp: PIRP, routine: *mut ()) {
     // SAFETY: the pointer is to a driver's cancel routine (this function's contract), which has this type.
     let routine = unsafe {
@@ -260,10 +260,10 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
 ///
 /// # Safety
 ///
-/// The caller owns the IRP, which is allocated, and gives it up.
+/// The caller gives up the IRP, which is allocated.
 pub(crate) unsafe fn complete_request(kernel: &Kernel, irp: PIRP) {
     loop {
-        // No reference to the IRP: it may be cancelled meanwhile, which touches two of its fields.
+        // No reference to the IRP, because it may be cancelled at the same time, which accesses two of its fields.
         // SAFETY: the caller owns the IRP, and gives it up.
         let (current, count) = unsafe { ((*irp).CurrentLocation, (*irp).StackCount) };
         if current > count {
@@ -293,7 +293,7 @@ pub(crate) unsafe fn complete_request(kernel: &Kernel, irp: PIRP) {
         // SAFETY: the caller owns the IRP until a completion routine keeps it.
         let is_cancelled = unsafe { cancelled(irp) }.load(Ordering::SeqCst) != FALSE;
         let cancel = if is_cancelled { SL_INVOKE_ON_CANCEL } else { 0 };
-        // The driver that has sent it is itself asked by one above, if there is a location for that.
+        // The driver that sent it got it from a driver above, if there is a location for that.
         let is_pending = control & SL_PENDING_RETURNED != 0 && current < count;
         // SAFETY: a pending location below the last has a next one.
         let above = is_pending.then(|| unsafe { location.add(1) });

@@ -81,7 +81,7 @@ unsafe extern "C" fn IofCallDriver(device: PDEVICE_OBJECT, irp: PIRP) -> NTSTATU
     unsafe { routine.invoke((device.cast(), irp)) }
 }
 
-/// The routine for requests that a driver has no routine of its own for.
+/// The routine for requests that a driver does not handle.
 pub(super) unsafe extern "C" fn refuse(_device: PDEVICE_OBJECT, irp: PIRP) -> NTSTATUS {
     // SAFETY: the I/O manager passes an IRP, which is this routine's.
     unsafe {
@@ -101,7 +101,7 @@ struct FileObject {
     kind: i16,
     size: i16,
     device: *mut DeviceObject,
-    /// The driver's, among them `FsContext` and `FsContext2`.
+    /// The driver's fields, including `FsContext` and `FsContext2`.
     rest: [u64; 25],
 }
 
@@ -235,7 +235,7 @@ impl OpenFile {
             was_pending: AtomicBool::new(false),
         });
         let context: PVOID = Arc::into_raw(Arc::clone(&completion)).cast_mut().cast();
-        // The routine is no code of the driver's.
+        // The routine is not the driver's code.
         current().image().guard(context.addr());
         // SAFETY: the IRP was just allocated, with a location left; the routine is for this context.
         unsafe {
@@ -371,7 +371,7 @@ impl AlignedBytes {
         Self { memory: vec![0; size.div_ceil(size_of::<u128>())], size }
     }
 
-    /// Null, if there are none.
+    /// Null if there are none.
     fn pointer(&mut self) -> PVOID {
         if self.size == 0 { ptr::null_mut() } else { self.memory.as_mut_ptr().cast() }
     }

@@ -1,6 +1,6 @@
 //! Work items, and the threads that run them.
 //!
-//! Each item gets its own thread as soon as it is queued, so no item is blocked by another one that waits: the kernel
+//! Each item gets its own thread as soon as it is queued, so an item that waits blocks no other: the kernel
 //! guarantees neither an order nor that two items never run at once. The machine's threads are kept for later items;
 //! between two items, a thread belongs to no kernel.
 //!
@@ -194,7 +194,7 @@ unsafe fn enqueue(
         kernel_violation(&format!("{function}: the work item is not initialized"));
     }
     let call = RoutineCall { object, context, item };
-    // Announced here, so that its number does not depend on when the machine's thread takes it up.
+    // Announced here, so that its number does not depend on when the machine's thread starts it.
     let announced = kernel.announce();
     let kernel = kernel.clone();
     run(Box::new(move || {

@@ -1,4 +1,4 @@
-//! `KeQuery…Time`: the clocks that drivers read, all of them the host's.
+//! `KeQuery…Time`: the clocks that drivers read. All of them are emulated.
 //!
 //! # Safety
 //!
@@ -18,7 +18,7 @@ use crate::kernel::current;
 use crate::kernel::ke::dpc_watchdog;
 use crate::kernel::ke::time::KeQuerySystemTimePrecise;
 
-/// The interval of the clock's interrupts, in units of 100 ns.
+/// The interval between clock interrupts, in units of 100 ns.
 pub(super) const INCREMENT: u64 = 156_250;
 
 #[wsk_host_macros::export]

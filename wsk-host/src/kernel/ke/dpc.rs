@@ -75,7 +75,7 @@ unsafe extern "C" fn KeSetTargetProcessorDpcEx(dpc: PKDPC, number: PPROCESSOR_NU
     if (Group, Number, Reserved) == (0, 0, 0) { STATUS_SUCCESS } else { STATUS_INVALID_PARAMETER }
 }
 
-/// Without effect: the order of calls is not that of their importance.
+/// Has no effect: calls are not ordered by importance.
 #[wsk_host_macros::export]
 extern "C" fn KeSetImportanceDpc(_dpc: PRKDPC, importance: KDPC_IMPORTANCE) {
     if !(0..=MediumHighImportance).contains(&importance) {

@@ -1,14 +1,15 @@
 //! The watchdog of deferred procedure calls.
 //!
-//! It counts work and not time, so that a violation does not depend on the machine: the requests that a call makes, also in the
-//! completion routines and callbacks inside it, and the microseconds for which it stalls its processor.
+//! It counts work instead of time, so that a violation does not depend on the machine: the requests that a call makes,
+//! including in the completion routines and callbacks inside it, and the microseconds for which it stalls its
+//! processor.
 
 use std::cell::Cell;
 
 use crate::verifier::{Rule, rule_violation};
 
-/// The maximum number of requests in one call. At about a microsecond for each, these are the 4 milliseconds for which a busy
-/// network's own calls may run.
+/// The maximum number of requests in one call. At about a microsecond each, they take the 4 milliseconds for which a
+/// busy network's own calls may run.
 const MAX_REQUESTS: u32 = 4096;
 
 /// The maximum time, in microseconds, for which one call may stall its processor.

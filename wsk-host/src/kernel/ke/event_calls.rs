@@ -1,4 +1,4 @@
-//! The number of a client's calls that signal events and wait: what a message costs a client that uses threads.
+//! The number of a client's calls that signal events and wait: the cost of a message in a client that uses threads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

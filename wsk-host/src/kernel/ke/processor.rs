@@ -1,4 +1,4 @@
-//! Processors, of which a host has one as a client sees it, and the settings of threads for them: their affinity and their
+//! Processors, of which a client sees one, and the settings of threads for them: their affinity and their
 //! priority.
 //!
 //! # Safety

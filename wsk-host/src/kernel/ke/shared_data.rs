@@ -1,4 +1,4 @@
-//! `KUSER_SHARED_DATA`: the page at which inline functions read the time and the version of Windows.
+//! `KUSER_SHARED_DATA`: the page where inline functions read the time and the version of Windows.
 
 use crate::kernel::Kernel;
 use crate::kernel::ke::clock::INCREMENT;

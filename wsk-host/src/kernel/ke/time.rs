@@ -20,7 +20,7 @@ use crate::kernel::{Kernel, current};
 /// The Unix epoch in system time: 1970, in units of 100 ns since 1601.
 const UNIX: i64 = 116_444_736_000_000_000;
 
-/// The time of day at which a kernel with a time of its own is created.
+/// The time of day when a kernel with its own clock is created.
 const CREATION: i64 = UNIX + 1_750_000_000 * 10_000_000;
 
 /// The time of day, in units of 100 ns since 1601.

@@ -160,7 +160,7 @@ unsafe fn schedule(
         .insert_timer(timer.addr(), SetTimer { number, job, dpc: dpc.addr(), at, period, origin });
 }
 
-/// Signals a timer whose time has come, and queues its deferred procedure call.
+/// Signals a timer that is due, and queues its deferred procedure call.
 fn expire(kernel: &Kernel, number: u64, timer: PKTIMER, dpc: PKDPC) {
     let mut timers = kernel.timers();
     // A native thread may have set or cancelled it before this thread got the lock.

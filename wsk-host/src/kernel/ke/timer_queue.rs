@@ -1,7 +1,7 @@
 //! The timers that are set, and the deferred procedure calls that are queued or run.
 //!
 //! Timers and deferred procedure calls are the client's memory, which it may free as soon as they are neither
-//! set nor queued. So the state is kept here, by address; a timer's memory is not accessed after it was
+//! set nor queued. So the state is stored in this queue, by address; a timer's memory is not accessed after it was
 //! signaled, nor a deferred procedure call's after its routine was called.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -120,8 +120,8 @@ impl TimerQueue {
         Some(number)
     }
 
-    /// A queued call is about to run: returns false if it was taken out of the queue. From here on it may be queued
-    /// again.
+    /// Called when a queued call is about to run. Returns false if it was removed from the queue. From here on, it may
+    /// be queued again.
     pub(crate) fn begin_dpc(&mut self, dpc: usize, number: u64) -> bool {
         let is_queued = self.dpcs.get(&dpc).is_some_and(|queued| queued.number == number);
         if is_queued {
@@ -135,7 +135,7 @@ impl TimerQueue {
         self.dpcs.remove(&dpc).map(|queued| queued.number)
     }
 
-    /// A call has run. Returns the flushes that have waited for it and wait for no other.
+    /// Called when a call has run. Returns the flushes that waited for it and wait for no other.
     pub(crate) fn end_dpc(&mut self, number: u64) -> Vec<Arc<Signal>> {
         self.pending.remove(&number);
         let mut finished = Vec::new();
@@ -148,7 +148,7 @@ impl TimerQueue {
         finished
     }
 
-    /// Registers a flush of all calls that are queued or run. None if there are none.
+    /// Registers a flush of all calls that are queued or running. `None` if there are none.
     pub(crate) fn flush_dpcs(&mut self) -> Option<Arc<Signal>> {
         self.pending.first()?;
         let signal = Arc::new(Signal::new());

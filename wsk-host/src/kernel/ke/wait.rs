@@ -53,7 +53,7 @@ unsafe extern "C" fn KeWaitForMultipleObjects(
     timeout: PLARGE_INTEGER,
     blocks: PKWAIT_BLOCK,
 ) -> NTSTATUS {
-    /// The most objects that need no wait blocks of the caller's, and the most of all.
+    /// The maximum number of objects without wait blocks from the caller, and with them.
     const THREAD_WAIT_OBJECTS: usize = 3;
     const MAXIMUM_WAIT_OBJECTS: usize = 64;
     let count = count as usize;

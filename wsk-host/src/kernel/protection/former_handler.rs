@@ -1,8 +1,8 @@
-//! The handler of a signal that was installed before one of this project's.
+//! The handler of a signal that was installed before this project's handler.
 //!
 //! # Safety
 //!
-//! The C library describes a handler by an address and flags, which say how it is called.
+//! The C library describes a handler by an address and by flags that determine how it is called.
 
 #![expect(unsafe_code, reason = "signal handlers are the C library's")]
 
@@ -17,7 +17,7 @@ use libc::{c_int, c_void, sigaction, siginfo_t};
 /// # Safety
 ///
 /// - `former` is an action that `sigaction` has returned for this signal.
-/// - The other arguments are those with which the system has called a handler of this signal, which returns after this call.
+/// - The other arguments are those that the system passed to a handler of this signal, which returns after this call.
 pub(crate) unsafe fn pass_on(
     former: Option<&sigaction>,
     signal: c_int,

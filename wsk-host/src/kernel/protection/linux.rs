@@ -1,7 +1,7 @@
 //! Protected pages on Linux, by `mprotect` and a handler of `SIGSEGV`.
 //!
 //! The handler compares the address of a fault with a table of protected ranges, which it reads without a lock. For an
-//! address in one of them it makes the thread continue in [`enter_report`], as if the access had been a call of it: the
+//! address in one of them, it makes the thread continue in [`enter_report`], as if the access had been a call: the
 //! report is written on the thread's own stack, after the handler has returned, and may allocate and take locks. Every
 //! other fault is passed to the handler that was installed before.
 //!
@@ -28,7 +28,7 @@ use super::former_handler::pass_on;
 /// up to two.
 const RANGES: usize = 4096;
 
-/// A protected range: its start and its end, both zero if there is none.
+/// A protected range: its start and its end, which are both zero if there is none.
 struct ProtectedRange {
     start: AtomicUsize,
     end: AtomicUsize,
@@ -43,7 +43,7 @@ static USED: AtomicUsize = AtomicUsize::new(0);
 /// The entries below [`USED`] that are free.
 static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
-/// The action of `SIGSEGV` before this file's.
+/// The previous action of `SIGSEGV`.
 static FORMER: OnceLock<sigaction> = OnceLock::new();
 
 /// An entry of the table.
@@ -175,7 +175,7 @@ const SEGV_ACCERR: c_int = 2;
 ///
 /// # Safety
 ///
-/// The context is that of a thread which a fault at the address has interrupted.
+/// The context is that of a thread that was interrupted by a fault at the address.
 unsafe fn redirect(context: &mut ucontext_t, address: usize) {
     const WRITE: i64 = 2;
     const DIRECTION: i64 = 0x400;

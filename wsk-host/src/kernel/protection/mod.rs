@@ -44,7 +44,7 @@ impl Protected {
     ///
     /// # Safety
     ///
-    /// The pages are whole, and belong to an allocation of the caller's that no one uses while they are protected.
+    /// The pages are whole, and belong to an allocation of the caller that is not used while they are protected.
     #[expect(unsafe_code, reason = "the caller's memory becomes inaccessible")]
     pub(crate) unsafe fn new(pages: Range<usize>) -> Option<Self> {
         if pages.is_empty() {

@@ -21,7 +21,7 @@ use crate::kernel::rtl::strings::zero_terminated;
 /// The longest text of an address with its scope and port, and a NUL.
 const LONGEST: usize = 65;
 
-/// A unit of a text, of which all that an address has are ASCII.
+/// A code unit of a text. All units of an address are ASCII.
 trait CodeUnit: Copy + PartialEq + Default {
     fn of(byte: u8) -> Self;
     fn byte(self) -> Option<u8>;
@@ -329,7 +329,8 @@ macro_rules! texts {
     };
 }
 
-/// Passes an address to a client, with the end of its text. If the text is no address, that is its beginning.
+/// Passes an address to a client, with the end of its text. If the text is not an address, that is the start of the
+/// text.
 unsafe fn write_result<U, const N: usize>(
     text: *const U,
     found: Option<([u8; N], usize)>,

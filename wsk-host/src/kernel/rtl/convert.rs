@@ -22,14 +22,14 @@ use crate::kernel::rtl::strings::{
 };
 
 const STATUS_INVALID_PARAMETER_2: NTSTATUS = crate::kernel::status(0xC000_00F0);
-/// Some characters are not those of the source.
+/// Some characters were replaced.
 const STATUS_SOME_NOT_MAPPED: NTSTATUS = 0x107;
 
 /// Passes a string of UTF-16 to a client, in its buffer or in a new one, which also has a NUL.
 ///
 /// # Safety
 ///
-/// The target is the client's, with a buffer of its maximum length unless one is allocated.
+/// The target is the client's string, with a buffer of its maximum length unless one is allocated.
 pub(super) unsafe fn write_string(
     target: PUNICODE_STRING,
     units: &[WCHAR],
@@ -107,7 +107,7 @@ unsafe extern "C" fn RtlUnicodeStringToAnsiString(
         if target.maximum_length == 0 {
             return STATUS_BUFFER_OVERFLOW;
         }
-        // As much as there is room for, which is a warning.
+        // Truncated to the available space, which is a warning.
         copied = usize::from(target.maximum_length) - 1;
     }
     // SAFETY: the buffer has room for these bytes and a NUL.

@@ -27,7 +27,7 @@ use crate::verifier::kernel_violation;
 /// The width of characters: bytes, or units of UTF-16.
 pub(super) trait CharWidth {
     type Unit: Copy + Into<u32> + PartialEq + Default;
-    /// Whether strings are wide unless a format says otherwise.
+    /// Whether strings are wide unless a format specifies otherwise.
     const IS_WIDE: bool;
 
     fn push_bytes(out: &mut Vec<Self::Unit>, bytes: &[u8]);
@@ -209,7 +209,7 @@ impl Spec {
     }
 
     fn signed(&self, value: u64) -> i64 {
-        // CAST: what the format says that the argument has.
+        // CAST: to the type that the format specifies for the argument.
         match self.size {
             LengthModifier::Byte => (value as i8).into(),
             LengthModifier::Short => (value as i16).into(),
@@ -219,7 +219,7 @@ impl Spec {
     }
 
     fn unsigned(&self, value: u64) -> u64 {
-        // CAST: what the format says that the argument has.
+        // CAST: to the type that the format specifies for the argument.
         match self.size {
             LengthModifier::Byte => (value as u8).into(),
             LengthModifier::Short => (value as u16).into(),
@@ -264,7 +264,7 @@ impl Spec {
 /// The longest string that is read without a precision.
 const LONGEST: usize = 1 << 20;
 
-/// A text as its format and its arguments say.
+/// A text, formatted as its format and its arguments specify.
 ///
 /// # Safety
 ///
@@ -325,7 +325,7 @@ pub(super) unsafe fn format<K: CharWidth>(
             }
             's' | 'S' => {
                 // SAFETY: the arguments are those of the format (this function's contract): a string that ends with a
-                // NUL, or that has as many characters as the precision says, or null.
+                // NUL, or that has as many characters as the precision specifies, or null.
                 if spec.is_wide(K::IS_WIDE == (letter == 's')) {
                     let units = arguments.pointer::<u16>();
                     if units.is_null() {

@@ -1,7 +1,7 @@
 //! `RtlRandom`: numbers from the client's seed.
 //!
-//! A seed decides all that follow from it. In Windows, the numbers of `RtlRandomEx` also depend on what other drivers
-//! have drawn.
+//! A seed determines all numbers that follow. In Windows, the numbers of `RtlRandomEx` also depend on what other
+//! drivers have drawn.
 //!
 //! # Safety
 //!

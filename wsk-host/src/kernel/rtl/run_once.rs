@@ -29,7 +29,7 @@ const CHECK_ONLY: ULONG = 1;
 const ASYNC: ULONG = 2;
 const INIT_FAILED: ULONG = 4;
 
-/// The two lowest bits of the word: not begun, under way by one thread, under way by any number, done.
+/// The two lowest bits of the word: not begun, in progress by one thread, in progress by any number of threads, done.
 const STATE: usize = 3;
 const IDLE: usize = 0;
 const BLOCKING: usize = 1;

@@ -1,4 +1,4 @@
-//! Functions of C's library that `ntoskrnl.exe` exports. Linked clients have those of this process.
+//! Functions of the C library that `ntoskrnl.exe` exports. Linked clients use those of this process.
 //!
 //! # Safety
 //!

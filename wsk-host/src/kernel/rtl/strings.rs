@@ -46,7 +46,7 @@ pub(crate) fn size(bytes: usize) -> USHORT {
     USHORT::try_from(bytes).unwrap_or(USHORT::MAX)
 }
 
-/// The units of a string, up to its NUL or to a number of them.
+/// The units of a string, up to its NUL or to a maximum number.
 ///
 /// # Safety
 ///
@@ -68,7 +68,7 @@ pub(super) unsafe fn zero_terminated<'a, U: Copy + PartialEq + Default>(
 ///
 /// # Safety
 ///
-/// Its buffer is as long as it says, or null and empty, while the result is used.
+/// The string's buffer has the stated length, or is null and empty, while the result is used.
 pub(crate) unsafe fn counted_units(string: &UNICODE_STRING) -> &[WCHAR] {
     let length = usize::from(string.Length / 2);
     if length == 0 {
@@ -82,7 +82,7 @@ pub(crate) unsafe fn counted_units(string: &UNICODE_STRING) -> &[WCHAR] {
 ///
 /// # Safety
 ///
-/// Its buffer is as long as it says, or null and empty, while the result is used.
+/// The string's buffer has the stated length, or is null and empty, while the result is used.
 pub(super) unsafe fn counted_bytes(string: &AnsiString) -> &[u8] {
     if string.length == 0 {
         return &[];

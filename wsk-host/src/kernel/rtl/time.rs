@@ -36,7 +36,7 @@ fn days_until_march(year: i64) -> i64 {
     365 * years + years.div_euclid(4) - years.div_euclid(100) + years.div_euclid(400) - 366 + 60
 }
 
-/// Days from 1601-01-01 to a date. Months are counted from March, so that a leap day is a year's last.
+/// Days from 1601-01-01 to a date. Months are counted from March, so that a leap day is the last day of a year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let from_march = (month + 9) % 12;
     let year = if month <= 2 { year - 1 } else { year };
@@ -139,7 +139,7 @@ mod tests {
         let rest = (fields.hour, fields.minute, fields.second, fields.milliseconds);
         assert_eq!(rest, (12, 34, 56, 789));
         assert_eq!(to_time(fields), Some(time));
-        // The beginning of Unix's time, a Thursday.
+        // The Unix epoch, a Thursday.
         let fields = to_fields(116_444_736_000_000_000);
         assert_eq!((fields.year, fields.month, fields.day, fields.weekday), (1970, 1, 1, 4));
     }

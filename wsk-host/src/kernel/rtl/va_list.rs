@@ -120,7 +120,7 @@ pub(super) struct VaList(List);
 
 /// A list, by its layout.
 enum List {
-    /// This process's.
+    /// A list of this process.
     Native(layout::Layout),
     /// An image's: the address of the next argument.
     #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
@@ -146,7 +146,7 @@ impl VaList {
         Self(List::Native(layout::Layout::new(list)))
     }
 
-    /// The list of an image, in which arguments take eight bytes each.
+    /// The list of an image, where each argument takes eight bytes.
     ///
     /// # Safety
     ///
@@ -156,7 +156,7 @@ impl VaList {
         Self(List::Image(arguments.cast()))
     }
 
-    /// An integer, of which the upper half means nothing if it has 32 bits.
+    /// An integer. If it has 32 bits, its upper half is undefined.
     pub(super) fn integer(&mut self) -> u64 {
         let place = self.0.next();
         // SAFETY: by this type's invariant there is another argument, which takes eight bytes.

@@ -79,7 +79,7 @@ unsafe fn argument<T>(arguments: *mut u64, number: usize) -> T {
 ///
 /// # Safety
 ///
-/// The function has more arguments, as its format says.
+/// The function has further arguments, as its format specifies.
 unsafe fn rest(arguments: *mut u64, fixed: usize) -> VaList {
     // SAFETY: the function has more arguments (this function's contract).
     unsafe { VaList::of_image(arguments.wrapping_add(fixed).cast()) }

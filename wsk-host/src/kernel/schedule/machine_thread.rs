@@ -1,4 +1,4 @@
-//! A thread of the machine's, and how long it has waited for a processor.
+//! A thread of the machine, and how long it has waited for a processor.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ impl MachineThread {
         Some(Self { statistics: PathBuf::from("/proc").join(own).join("schedstat") })
     }
 
-    /// How long the thread was ready, and no processor ran it. On a machine with more work than processors, that is no
-    /// time in which the thread could have done something.
+    /// How long the thread was ready without a processor running it. On a machine with more work than processors, that
+    /// is not time in which the thread could have done something.
     pub(super) fn delay(&self) -> Duration {
         let statistics = fs::read_to_string(&self.statistics).unwrap_or_default();
         // The nanoseconds that it has run, those that it has waited, and the number of times.

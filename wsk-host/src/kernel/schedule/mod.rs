@@ -53,7 +53,7 @@ pub(crate) const TIME_FOR_PLACES: Duration = Duration::from_secs(3);
 /// A deferred job: it runs at `DISPATCH_LEVEL`, in a thread of the kernel.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// A job, by its due time and the order in which it was deferred.
+/// A job, identified by its due time and its order of deferral.
 pub(crate) type JobId = (Ticks, u64);
 
 /// A thread of a kernel, by number.
@@ -70,7 +70,7 @@ pub(crate) struct ClientPointer<T>(pub(crate) *mut T);
 unsafe impl<T> Send for ClientPointer<T> {}
 
 impl<T> ClientPointer<T> {
-    /// The pointer. As a method, so that a closure captures all of `self` and not only the field.
+    /// The pointer. A method, so that a closure captures all of `self`, not only the field.
     pub(crate) fn get(&self) -> *mut T {
         self.0
     }
@@ -175,7 +175,7 @@ impl Scheduler {
         }
     }
 
-    /// A point at which a processor could run another thread first. Deterministically it sometimes does, as
+    /// A point where a processor could run another thread first. The deterministic scheduler sometimes does, as
     /// the seed decides.
     pub(crate) fn interrupt(&self, me: ThreadId) {
         if let Self::Deterministic(scheduler) = self {

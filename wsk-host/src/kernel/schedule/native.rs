@@ -12,7 +12,7 @@ use crate::verifier::kernel_violation;
 pub(crate) struct Native {
     start: Instant,
     last_thread: AtomicU64,
-    /// The threads that have entered the kernel, and those of them that block elsewhere.
+    /// The threads that have entered the kernel, and how many of them block elsewhere.
     threads: AtomicUsize,
     blocking: AtomicUsize,
     jobs: Arc<Jobs>,
@@ -26,7 +26,7 @@ struct Jobs {
 
 #[derive(Default)]
 struct JobQueue {
-    /// By due time, and then in the order in which they were deferred.
+    /// By due time, and then by order of deferral.
     jobs: BTreeMap<JobId, Job>,
     last: u64,
     busy: bool,

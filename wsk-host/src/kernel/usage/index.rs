@@ -26,7 +26,7 @@ pub(super) type PinKey = (usize, u64);
 /// A range of memory that must stay.
 pub(super) struct Pinned {
     pub(super) noun: &'static str,
-    /// The rule that says so.
+    /// The rule that requires it.
     pub(super) rule: Rule,
     pub(super) end: usize,
     pub(super) owner: Option<Owner>,
@@ -45,7 +45,7 @@ pub(super) struct PinIndex {
 }
 
 impl PinIndex {
-    /// Adds a range. `frame` is the one that it is in, if it is on a stack.
+    /// Adds a range. `frame` is the frame that contains it, if it is on a stack.
     pub(super) fn insert(&mut self, key: PinKey, pinned: Pinned, frame: Option<Frame>) {
         self.on_stacks.extend(frame.map(|frame| (key, frame)));
         self.longest = self.longest.max(pinned.end - key.0);

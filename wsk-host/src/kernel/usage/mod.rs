@@ -26,7 +26,7 @@ use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_viol
 pub(crate) struct MemoryUsage {
     /// By the address of the IRP.
     irps: FxHashMap<usize, IrpUse>,
-    /// The number of them that are in flight.
+    /// The number of those in flight.
     in_flight: usize,
     /// The addresses of `irps`, but for those in `recent`, and of others.
     addresses: BTreeSet<usize>,
@@ -49,7 +49,7 @@ const LEAST_RECENT: usize = 256;
 /// An IRP that a request has or had.
 enum IrpUse {
     InFlight(PinnedRequest),
-    /// It has completed, and was neither initialized nor freed since.
+    /// It has completed, and has been neither initialized nor freed since.
     CompletedRequest(CompletedRequest),
 }
 
@@ -175,7 +175,7 @@ impl MemoryUsage {
         }
     }
 
-    /// Pins memory until the request of an IRP has completed, as a rule says.
+    /// Pins memory until the request of an IRP has completed, as a rule requires.
     pub(crate) fn pin(
         &mut self,
         irp: PIRP,
@@ -188,7 +188,7 @@ impl MemoryUsage {
         let is_on_stack = is_on_stack(start);
         let Some(IrpUse::InFlight(request)) = self.irps.get_mut(&irp.addr()) else { return };
         request.pins.push(RequestPin { key, end: start + size, noun, rule });
-        // What is on a stack has a frame, which is known now.
+        // Memory on a stack has a frame, which is known at this point.
         if is_on_stack || request.indexed > 0 {
             request.index(&mut self.pins);
         }
@@ -258,7 +258,7 @@ impl MemoryUsage {
         Some((found, completed.origin.clone()))
     }
 
-    /// A completion routine frees memory: the completed IRPs in it are no longer the client's.
+    /// Called when a completion routine frees memory: the client no longer owns the completed IRPs in it.
     pub(crate) fn free_in_routine(&mut self, freed: &Range<usize>) {
         for (irp, completed) in self.take_completed(freed) {
             self.freed.insert(irp, completed);
@@ -322,7 +322,7 @@ impl MemoryUsage {
         all
     }
 
-    /// Pins an object of the client's until the owner has ended, as a rule says.
+    /// Pins an object of the client until the owner has ended, as a rule requires.
     pub(crate) fn pin_object(
         &mut self,
         owner: Owner,

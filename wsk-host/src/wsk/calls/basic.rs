@@ -172,11 +172,11 @@ pub(super) fn refuse(object: &InCall<'_>, irp: PIRP, status: NTSTATUS) -> NTSTAT
     with_stack(object.kernel(), irp, |stack| stack.complete(object.id, irp, result))
 }
 
-/// Answers with an address of a socket's.
+/// Completes a request with an address of a socket.
 ///
 /// # Safety
 ///
-/// The IRP is null or valid, and the memory has room for an address of the socket's family.
+/// The IRP is null or valid, and the memory has space for an address of the socket's family.
 pub(super) unsafe fn get_address(
     object: &InCall<'_>,
     to: PSOCKADDR,

@@ -140,7 +140,7 @@ pub(in crate::wsk) unsafe extern "C" fn send<const C: Category>(
     unsafe { send_on(&object, buffer, flags, irp, "WskSend") }
 }
 
-/// Reserved for the system's use, as its documentation says now; it once said that this is `WskSend` with
+/// Its documentation now reserves it for the system; it once stated that this is `WskSend` with
 /// control data.
 pub(in crate::wsk) unsafe extern "C" fn send_ex<const C: Category>(
     socket: PWSK_SOCKET,
@@ -173,7 +173,7 @@ unsafe fn send_on(
         let found = format!("the flags {flags:#x} are not valid for a send");
         rule_violation(Rule::FLAGS_OF_CALL, function, &found, None);
     }
-    // Where the option is missing, the flag stands for it: the trace shows which sends have it.
+    // Where the option is missing, clients use the flag instead: the trace shows which sends have it.
     if flags & WSK_FLAG_NODELAY != 0 && object.kernel().wsk_config().refuse_nodelay {
         object.kernel().note(format!("{function} on socket {} with WSK_FLAG_NODELAY", object.id));
     }

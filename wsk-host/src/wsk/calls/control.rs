@@ -65,7 +65,7 @@ pub(super) fn set_option(control: &ControlCall<'_>) -> NTSTATUS {
         if socket.is_bound() {
             stack.services.network.set(object.id, &setting)?;
         } else if !option.is_readable() {
-            // What has no value, such as a membership, is of an endpoint.
+            // Options without a value, such as a membership, belong to an endpoint.
             return Err(STATUS_INVALID_DEVICE_STATE);
         }
         socket.options.set(&setting);
@@ -226,7 +226,7 @@ pub(super) fn ioctl(control: &ControlCall<'_>) -> NTSTATUS {
     }
 }
 
-/// What WSK has of Winsock's: at `PASSIVE_LEVEL` only.
+/// The codes that WSK shares with Winsock: at `PASSIVE_LEVEL` only.
 fn winsock_ioctl(control: &ControlCall<'_>) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     let object = control.object;
@@ -253,7 +253,7 @@ fn winsock_ioctl(control: &ControlCall<'_>) -> NTSTATUS {
         }),
         SIO_LOOPBACK_FAST_PATH => control.complete(|stack| {
             let socket = stack.sockets.get(&object.id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
-            // It is of connections, and no longer possible when there is one.
+            // It applies to connections, and is no longer possible once there is one.
             if socket.kind != SOCK_STREAM {
                 return Err(STATUS_NOT_SUPPORTED);
             }
@@ -341,7 +341,7 @@ fn inspect_id(control: &ControlCall<'_>) -> NTSTATUS {
     }
 }
 
-/// Reserved for the system's use; nothing says whether it takes an IRP, so that both are served.
+/// Reserved for the system. It is not documented whether it takes an IRP, so calls with and without one are accepted.
 fn set_receive_ex(control: &ControlCall<'_>) -> NTSTATUS {
     let object = control.object;
     let callback: PFN_WSK_RECEIVE_EX_EVENT = match control.input() {

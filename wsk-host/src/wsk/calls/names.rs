@@ -97,7 +97,7 @@ unsafe fn read(
     Some(String::from_utf16_lossy(units))
 }
 
-/// A request in flight needs a string.
+/// Pins a string while a request is in flight.
 ///
 /// # Safety
 ///
@@ -136,7 +136,7 @@ struct NameQuery {
 }
 
 impl NameQuery {
-    /// The addresses, as this process can know them, with the query's port.
+    /// The addresses that this process can determine, with the query's port.
     fn addresses(&self, kernel: &Kernel) -> Vec<SocketAddr> {
         let numeric = self.node.as_ref().and_then(|node| numeric(node, self.port));
         if let Some(address) = numeric {
@@ -146,7 +146,7 @@ impl NameQuery {
         addresses.map(|address| SocketAddr::new(address, self.port)).collect()
     }
 
-    /// The addresses of a name that is no number.
+    /// The addresses of a name that is not numeric.
     fn unscoped_addresses(&self, kernel: &Kernel) -> Vec<IpAddr> {
         let Some(node) = &self.node else {
             let is_passive = self.flags & AI_PASSIVE != 0;
@@ -298,7 +298,7 @@ fn complete(client: &Arc<Client>, irp: PIRP, status: NTSTATUS) -> NTSTATUS {
     returned::complete(&client.kernel, irp, completion(client, irp, status))
 }
 
-/// Lets a request wait, as one of the client's own.
+/// Makes a request wait, as one of the client's own requests.
 ///
 /// # Safety
 ///
@@ -364,7 +364,7 @@ struct AddressEntry {
 }
 
 impl AddressEntry {
-    /// A list, which `free` ends.
+    /// Creates a list, which `free` frees.
     fn new_list(results: &[(SocketAddr, USHORT, ULONG)], name: Option<&str>) -> PADDRINFOEXW {
         let mut next: PADDRINFOEXW = ptr::null_mut();
         for (index, &(address, socket_type, protocol)) in results.iter().enumerate().rev() {
@@ -398,7 +398,7 @@ impl AddressEntry {
 
     /// # Safety
     ///
-    /// The list is one of `make`'s, and is not used afterwards.
+    /// The list came from `new_list`, and is not used afterwards.
     unsafe fn free(mut list: PADDRINFOEXW) {
         while !list.is_null() {
             // SAFETY: every entry is the beginning of a node.

@@ -225,7 +225,7 @@ pub(in crate::wsk) unsafe extern "C" fn socket_connect(
             // SAFETY: the IRP is the provider's, and the socket keeps its host.
             unsafe { crate::wsk::execute::remember(&kernel, id, irp) };
             callbacks.pin(&kernel, id, origin(object).as_ref());
-            // The lock is still held: the result must not come before the request.
+            // The lock is still held, so that the result cannot precede the request.
             stack.request(id, irp, RequestKind::Connect { bytes: None, sent: 0, creates: true })
         }
         Err(status) => {
@@ -337,7 +337,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
             if input_buffer.is_null() || input_size < size {
                 return STATUS_INVALID_PARAMETER;
             }
-            // There is no TDI on a host but for its filters, and the newest Windows may have none either.
+            // A host has no TDI apart from its filters, and the newest Windows may have none either.
             if code == WSK_TDI_BEHAVIOR {
                 // SAFETY: the caller passes a number.
                 let behavior = unsafe { input::<ULONG>(input_size, input_buffer) };

@@ -3,7 +3,7 @@
 //!
 //! # Safety
 //!
-//! An IRP that was taken over is the provider's, and at the provider's stack location, until it is completed.
+//! An IRP that was taken over belongs to the provider, and is at the provider's stack location, until it is completed.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 

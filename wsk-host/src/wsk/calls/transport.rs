@@ -1,4 +1,4 @@
-//! Control codes of the transports, which WSK hands on. Nothing says at which level, so that they are for
+//! Control codes of the transports, which WSK passes on. Their IRQL is not documented, so they are for
 //! `PASSIVE_LEVEL`.
 
 use wsk_sys::{
@@ -17,7 +17,7 @@ pub(super) fn receive_side_scaling(control: &ControlCall<'_>) -> NTSTATUS {
     control.complete(|_| control.write(RSS_SCALABILITY_INFO { RssEnabled: FALSE }))
 }
 
-/// `SIO_KEEPALIVE_VALS`: three options at once, whose times are seconds here.
+/// `SIO_KEEPALIVE_VALS`: three options at once. The times are stored in seconds.
 pub(super) fn keep_alive(control: &ControlCall<'_>) -> NTSTATUS {
     require_at_most(PASSIVE_LEVEL, FUNCTION);
     let id = control.object.id;

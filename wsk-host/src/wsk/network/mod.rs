@@ -64,16 +64,16 @@ pub(super) struct IncomingDatagram {
     pub(super) hop_limit: Option<u8>,
     /// The size of each datagram, if several came as one.
     pub(super) segment: Option<usize>,
-    /// It is no datagram of a peer: it reports that one sent there has not arrived.
+    /// It is not a datagram from a peer: it reports that one sent there has not arrived.
     pub(super) error: Option<IcmpError>,
 }
 
-/// An error that a datagram has met, as ICMP's message reports it, or that of ICMP for IPv6.
+/// An error of a datagram, as an ICMP or ICMPv6 message reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IcmpError {
     pub(super) kind: u8,
     pub(super) code: u8,
-    /// What is known besides, such as the largest packet of a path.
+    /// Further information, such as the largest packet of a path.
     pub(super) info: u32,
 }
 

@@ -1,6 +1,6 @@
 //! No network: each connection has a peer that returns as many zero bytes as it gets, at once.
 //!
-//! Nothing is carried, so that what remains is the cost of the client and of the calls that it makes.
+//! No data is carried, so only the cost of the client and of its calls remains.
 
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -136,7 +136,7 @@ impl Socket {
         }
     }
 
-    /// The next datagram: those that were refused come first.
+    /// The next datagram; refused datagrams come first.
     fn next_datagram(&mut self, services: &mut Services) -> Option<IncomingDatagram> {
         if let Some(datagram) = self.datagrams.rest.pop_front() {
             return Some(datagram);
@@ -149,7 +149,7 @@ impl Socket {
                         return Some(datagram);
                     }
                 }
-                // Errors report datagrams that were sent, and are not a receiver's.
+                // Errors are about sent datagrams, and do not belong to a receiver.
                 Poll::Ready(Err(_)) => {}
                 Poll::Pending => return None,
             }
@@ -176,7 +176,7 @@ impl Socket {
             let Some(datagram) = self.next_datagram(services) else {
                 return;
             };
-            // WSK may say by the status or by a flag that a datagram was cut off.
+            // WSK may report by the status or by a flag that a datagram was truncated.
             let by_status = services.by_seed(2);
             if !self.deliver_datagram(datagram, by_status, actions) {
                 return;
@@ -184,9 +184,9 @@ impl Socket {
         }
     }
 
-    /// Delivers a datagram to the first request that is not being cancelled. False if there is none: its cancel
-    /// routine waits for this lock, and progresses the socket afterwards. `by_status`: if it is cut off, the status says
-    /// so, and no flag does.
+    /// Delivers a datagram to the first request that is not being cancelled. False if there is none: its cancel routine
+    /// waits for this lock, and progresses the socket afterwards. `by_status`: if it is truncated, the status says so,
+    /// and no flag does.
     fn deliver_datagram(
         &mut self,
         datagram: IncomingDatagram,

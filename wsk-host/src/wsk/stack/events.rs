@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! What a client writes in `WskAcceptEvent` is read while that callback runs.
+//! The outputs of `WskAcceptEvent` are read while that callback runs.
 
 #![expect(unsafe_code, reason = "the functions and objects are those of a C interface")]
 
@@ -22,7 +22,7 @@ use crate::wsk::object::origin;
 use crate::wsk::socket::{Socket, SocketPhase};
 
 impl Stack {
-    /// A callback has returned.
+    /// Records that a callback has returned.
     pub(in crate::wsk) fn callback_returned(
         &mut self,
         id: u64,
@@ -165,7 +165,7 @@ impl Socket {
     /// Calls the callbacks with null pointers: the socket is no longer functional.
     pub(super) fn indicate_death(&mut self, was_listening: bool, actions: &mut Actions) {
         let is_listener = was_listening || self.category == LISTEN;
-        // A listener's other events are its connections'.
+        // A listener's other events belong to its connections.
         let own =
             if is_listener { WSK_EVENT_ACCEPT } else { WSK_EVENT_RECEIVE_FROM | WSK_EVENT_RECEIVE };
         let enabled = self.events.enabled & own;

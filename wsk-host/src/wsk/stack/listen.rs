@@ -74,7 +74,7 @@ impl Stack {
         }
     }
 
-    /// Acts on what a client has decided about a connection that it inspects.
+    /// Executes a client's decision about a connection that it inspects.
     pub(in crate::wsk) fn inspected(
         &mut self,
         id: u64,
@@ -305,7 +305,7 @@ impl Socket {
         true
     }
 
-    /// Acts on what the client has decided about a connection.
+    /// Executes the client's decision about a connection.
     fn decide(
         &mut self,
         services: &mut Services,

@@ -71,7 +71,7 @@ pub(super) struct Services {
     random: Random,
     last: u64,
     last_inspection: u32,
-    /// The sockets for which something has changed, to be progressed.
+    /// The sockets with changes, which must be progressed.
     dirty: VecDeque<u64>,
     /// The connections that were accepted, and become sockets of the stack.
     accepted: Vec<Socket>,
@@ -91,7 +91,7 @@ impl Services {
         self.last
     }
 
-    /// True by chance, if the seed decides.
+    /// Returns true at random, if the timing is seeded.
     fn by_seed(&mut self, one_in: usize) -> bool {
         self.timing.is_mixed() && self.random.below(one_in) == 0
     }
@@ -101,7 +101,7 @@ impl Services {
         self.random.per_mille(self.config.faults.hold)
     }
 
-    /// Rechecks the sockets for which the network has news, each at its time.
+    /// Rechecks the sockets that the network has news for, each at its time.
     fn recheck_others(&mut self, actions: &mut Actions) {
         for (due, socket) in self.network.wakeups() {
             actions.push(Action::Recheck { due, socket });
@@ -132,7 +132,7 @@ impl Socket {
         }
     }
 
-    /// Completes the IRP of a request on a socket that is no longer functional. False if it is functional.
+    /// Completes the IRP of a request on a socket that is no longer functional. Returns false if it is functional.
     fn refuse_if_dead(&mut self, irp: PIRP, actions: &mut Actions) -> bool {
         let is_dead = self.state == SocketPhase::Dead;
         if is_dead {
@@ -198,7 +198,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Serves the requests and callbacks that can be served now. False if the socket is to be discarded.
+    /// Serves the requests and callbacks that can be served now. Returns false if the socket must be discarded.
     fn progress(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         if self.state == SocketPhase::Listening {
             self.accept_connections(services, actions);
@@ -249,7 +249,7 @@ impl Socket {
         services.network.watch(self.id, read, write);
     }
 
-    /// The socket is no longer functional ([INV-42](crate::rules#inv-42)). False if it is to be discarded.
+    /// The socket is no longer functional ([INV-42](crate::rules#inv-42)). Returns false if it must be discarded.
     fn kill(&mut self, services: &mut Services, actions: &mut Actions) -> bool {
         if self.state == SocketPhase::Dead || self.closing.is_some() {
             return true;
@@ -267,7 +267,7 @@ impl Socket {
         true
     }
 
-    /// Closes the socket's endpoint, and those of connections that it has not delivered.
+    /// Closes the socket's endpoint, and the endpoints of its undelivered connections.
     fn close_endpoints(&mut self, services: &mut Services, abort: bool) {
         services.network.close(self.id, abort);
         for arrival in std::mem::take(&mut self.arrivals) {
@@ -351,7 +351,7 @@ impl Stack {
         socket.refuse_if_dead(irp, &mut actions).then_some(actions)
     }
 
-    /// Lets a request wait, and serves what can be served.
+    /// Makes a request wait, and serves the requests that can be served.
     pub(super) fn request(&mut self, id: u64, irp: PIRP, kind: RequestKind) -> Actions {
         if let Some(mut actions) = self.refuse_dead(id, irp) {
             if kind.creates() {
@@ -415,8 +415,8 @@ impl Stack {
     }
 
     /// Whether the cancellation of a request takes effect later, as the seed decides: after how long, and the number of
-    /// the request. A transport that has begun to receive is not stopped at once: data that come meanwhile complete the
-    /// request, cancelled or not.
+    /// the request. A transport that has begun to receive is not stopped at once: data that arrives in the meantime
+    /// completes the request, cancelled or not.
     pub(super) fn postpone_cancel(&mut self, id: u64, irp: PIRP) -> Option<(Ticks, u64)> {
         let services = &mut self.services;
         let delay = usize::try_from(ticks(services.config.delay)).ok()?;
@@ -446,7 +446,7 @@ impl Stack {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return Vec::new();
         };
-        // The bytes that it has received are the next request's.
+        // The next request gets the bytes that it has received.
         for byte in socket.requests.received_by(irp).into_iter().rev() {
             socket.streams.rest.push_front(byte);
         }
@@ -464,7 +464,7 @@ impl Stack {
         self.progress_with(id, actions)
     }
 
-    /// Ends a socket that its creator will never see. Its actions are independent of it from here on.
+    /// Ends a socket that its creator will never see. From here on, its actions are independent of it.
     pub(super) fn discard(&mut self, id: u64, actions: &mut Actions) {
         self.services.network.close(id, true);
         if let Some(socket) = self.sockets.remove(&id) {
@@ -518,7 +518,7 @@ impl Stack {
         actions
     }
 
-    /// Completes a socket's close, if nothing of it is left to run.
+    /// Completes a socket's close, if none of its callbacks or requests is left to run.
     pub(super) fn finish_close(&mut self, id: u64, actions: &mut Actions) {
         let socket = self.sockets.get(&id);
         if socket.is_some_and(|socket| socket.closing.is_some() && socket.requests.is_empty()) {

@@ -138,8 +138,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Completes the connect request of a connection that is made or refused. False if the socket is to be
-    /// discarded: its creator gets none.
+    /// Completes the connect request of a connection that is established or refused. Returns false if the socket must
+    /// be discarded: its creator gets none.
     pub(super) fn finish_connect(
         &mut self,
         services: &mut Services,
@@ -159,7 +159,7 @@ impl Socket {
         if self.state != SocketPhase::Connected {
             return true;
         }
-        // A held request keeps its bytes, too.
+        // A held request also keeps its bytes.
         let Some(RequestKind::Connect { bytes, sent, creates }) =
             self.requests.first(RequestKind::is_connect)
         else {
@@ -251,12 +251,12 @@ impl Socket {
 
     pub(super) fn receive_waiting(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
-            // Data that a callback does not accept comes before data that is received later.
+            // Data that a callback does not accept precedes data that is received later.
             if self.state != SocketPhase::Connected || self.is_indicating {
                 return;
             }
             let may_race = self.requests.has(RequestKind::is_input);
-            // The bytes that follow those of a receive are that receive's.
+            // A receive that has begun also gets the bytes that follow.
             let has_begun = matches!(
                 self.requests.first(RequestKind::is_input),
                 Some(RequestKind::Receive { received, .. }) if *received > 0
@@ -403,7 +403,7 @@ impl ReceiveDirection<'_> {
     /// Fills a receive's buffer, or a part of it.
     fn fill(&mut self, bytes: &mut Bytes, received: &mut usize, all: bool) -> ReceivePoll {
         if bytes.length() == 0 {
-            // It completes when there is something to receive.
+            // It completes when there is data to receive.
             return self.readable().map_ok(|_| 0);
         }
         loop {
@@ -420,7 +420,7 @@ impl ReceiveDirection<'_> {
                 }
                 Poll::Ready(Err(status)) => return Poll::Ready(Err(status)),
             }
-            // A partial receive ends here; so does the first part of a chain, now and then.
+            // A partial receive ends here, and so does the first part of a chain occasionally.
             let is_partial = *received < bytes.length();
             if is_partial
                 && !all

@@ -16,7 +16,7 @@ use queue::DpcQueue;
 use spawner::DpcQueues;
 pub use spawner::DpcSpawner;
 
-/// An executor whose tasks are polled at `DISPATCH_LEVEL`, in DPCs: for work whose latency would otherwise be that of waking a
+/// An executor whose tasks are polled at `DISPATCH_LEVEL`, in DPCs: for work that must not pay the latency of waking a
 /// thread.
 ///
 /// The completion routine of a request wakes its task by queueing a DPC, on the processor of the task. The DPC polls the woken

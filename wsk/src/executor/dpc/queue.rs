@@ -55,7 +55,7 @@ pub(super) struct DpcQueue(Arc<DpcScheduler>);
 enum TurnEnd {
     /// Another one follows, or a wake queues the DPC.
     Ended,
-    /// It was the last one.
+    /// This was the last turn.
     Last,
 }
 
@@ -209,12 +209,13 @@ unsafe extern "C" fn run(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second
     // SAFETY: the context is a reference from `into_raw` (this function's contract), which is kept for the next turn.
     let own =
         ManuallyDrop::new(unsafe { Arc::from_raw(context.cast_const().cast::<DpcScheduler>()) });
-    // When this turn has made the queue idle, the last turn may end on another processor before this one returns.
+    // Once this turn has made the queue idle, the last turn may end on another processor before this one returns.
     let scheduler = Arc::clone(&own);
     if scheduler.turn() == TurnEnd::Last {
         let rundown = scheduler.rundown;
         drop((ManuallyDrop::into_inner(own), scheduler));
-        // The last step: the driver may be unloaded when this routine has returned, for which `unload` flushes the DPCs.
+        // The last step: the driver may be unloaded once this routine has returned, and `unload` flushes the DPCs to
+        // wait for that.
         rundown.end(ObjectKind::DpcQueue);
     }
 }

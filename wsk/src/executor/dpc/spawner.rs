@@ -25,7 +25,7 @@ pub struct DpcSpawner(Arc<DpcQueues>);
 pub(super) struct DpcQueues {
     /// Each was created.
     queues: PoolBox<[Option<DpcQueue>]>,
-    /// The number of tasks that were spawned: each goes to the queue after that of the one before.
+    /// The number of spawned tasks, which selects the queue: each task goes to the next one.
     spawned: AtomicUsize,
 }
 
@@ -40,7 +40,7 @@ impl DpcQueues {
     {
         let next = self.spawned.fetch_add(1, Ordering::Relaxed) % self.queues.len().max(1);
         let Some(Some(queue)) = self.queues.get(next) else {
-            // Each was created, and there is one.
+            // At least one queue exists, and each was created.
             return Err(known::STATUS_CANCELLED);
         };
         // SAFETY: the future and its output are `Send`.

@@ -28,7 +28,7 @@ use crate::status::Result;
 ///
 /// # Invariants
 ///
-/// All of them are for the same types.
+/// All of these functions are for the same types.
 pub(super) struct TaskVTable {
     /// Replaces the future by its output when it is ready.
     pub(super) poll: unsafe fn(NonNull<TaskHeader>, &mut Context<'_>) -> Poll<()>,
@@ -53,7 +53,7 @@ pub(super) struct TaskMemory<F: Future, S> {
     stage: UnsafeCell<Stage<F>>,
 }
 
-/// The future, then the output, then neither, as the state says. Both have the address of the union.
+/// The future, then the output, then neither, depending on the state. Both have the address of the union.
 ///
 /// # Invariants
 ///
@@ -128,7 +128,7 @@ impl Task {
 ///
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`.
+/// The header belongs to a task with future `F` and scheduler `S`.
 unsafe fn stage<F: Future, S>(header: NonNull<TaskHeader>) -> *mut Stage<F> {
     // SAFETY: the header is the first field of a `TaskMemory<F, S>` (this function's contract), whose pointer has the
     // provenance of the whole.
@@ -138,7 +138,8 @@ unsafe fn stage<F: Future, S>(header: NonNull<TaskHeader>) -> *mut Stage<F> {
 
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`, whose stage is the future, which only the caller accesses.
+/// The header belongs to a task with future `F` and scheduler `S` whose stage is the future, which only the caller
+/// accesses.
 unsafe fn poll<F: Future, S>(header: NonNull<TaskHeader>, context: &mut Context<'_>) -> Poll<()> {
     // SAFETY: the task is of an `F` and an `S` (this function's contract).
     let stage = unsafe { stage::<F, S>(header) };
@@ -161,7 +162,8 @@ unsafe fn poll<F: Future, S>(header: NonNull<TaskHeader>, context: &mut Context<
 
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`, whose stage is the future, which only the caller accesses.
+/// The header belongs to a task with future `F` and scheduler `S` whose stage is the future, which only the caller
+/// accesses.
 unsafe fn drop_future<F: Future, S>(header: NonNull<TaskHeader>) {
     // SAFETY: the task is of an `F` and an `S` (this function's contract).
     let stage = unsafe { stage::<F, S>(header) };
@@ -171,7 +173,8 @@ unsafe fn drop_future<F: Future, S>(header: NonNull<TaskHeader>) {
 
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`, whose stage is the output, which belongs to the caller.
+/// The header belongs to a task with future `F` and scheduler `S` whose stage is the output, which belongs to the
+/// caller.
 unsafe fn drop_output<F: Future, S>(header: NonNull<TaskHeader>) {
     // SAFETY: the task is of an `F` and an `S` (this function's contract).
     let stage = unsafe { stage::<F, S>(header) };
@@ -181,7 +184,7 @@ unsafe fn drop_output<F: Future, S>(header: NonNull<TaskHeader>) {
 
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`.
+/// The header belongs to a task with future `F` and scheduler `S`.
 unsafe fn output<F: Future, S>(header: NonNull<TaskHeader>) -> NonNull<()> {
     // SAFETY: the task is of an `F` and an `S` (this function's contract).
     let stage = unsafe { stage::<F, S>(header) };
@@ -191,8 +194,8 @@ unsafe fn output<F: Future, S>(header: NonNull<TaskHeader>) -> NonNull<()> {
 
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`, to which the caller has a reference, for the queue. The caller's thread
-/// keeps the scheduler, or another reference to the task, during the call.
+/// The header belongs to a task with future `F` and scheduler `S`, to which the caller has a reference, for the queue.
+/// The caller's thread keeps the scheduler, or another reference to the task, during the call.
 unsafe fn queue<F: Future, S: Schedule>(header: NonNull<TaskHeader>) {
     // SAFETY: the header is that of a task of an `F` and an `S`, which the caller's reference keeps (this function's contract).
     unsafe { scheduler::<F, S>(&header) }.queue(Task(header));
@@ -200,7 +203,7 @@ unsafe fn queue<F: Future, S: Schedule>(header: NonNull<TaskHeader>) {
 
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`, to which the caller has a reference.
+/// The header belongs to a task with future `F` and scheduler `S`, to which the caller has a reference.
 unsafe fn forget<F: Future, S: Schedule>(header: NonNull<TaskHeader>) {
     // SAFETY: the header is that of a task of an `F` and an `S`, which the caller's reference keeps (this function's contract).
     unsafe { scheduler::<F, S>(&header) }.forget(Task(header));
@@ -210,8 +213,8 @@ unsafe fn forget<F: Future, S: Schedule>(header: NonNull<TaskHeader>) {
 ///
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`. The scheduler is kept while the result is used, by a reference to the task
-/// or otherwise.
+/// The header belongs to a task with future `F` and scheduler `S`. The scheduler is kept while the result is used, by a
+/// reference to the task or otherwise.
 unsafe fn scheduler<F: Future, S: Schedule>(header: &NonNull<TaskHeader>) -> &S {
     let memory: *const TaskMemory<F, S> = header.cast().as_ptr();
     // SAFETY: the memory is that of a task (this function's contract), and the field is written once, in `allocate`.
@@ -224,7 +227,8 @@ unsafe fn scheduler<F: Future, S: Schedule>(header: &NonNull<TaskHeader>) -> &S 
 
 /// # Safety
 ///
-/// The header is that of a task of an `F` and an `S`, whose last reference was released, and whose stage is empty.
+/// The header belongs to a task with future `F` and scheduler `S`, whose last reference was released, and whose stage
+/// is empty.
 unsafe fn free<F: Future, S>(header: NonNull<TaskHeader>) {
     // SAFETY: the memory came from a `PoolBox` of this type (Invariants of `TaskHeader`), and has no other user (this
     // function's contract).

@@ -46,7 +46,7 @@ const DONE: usize = 0b100;
 const OUTPUT: usize = 0b1000;
 /// The handle exists, and owns the output.
 const HANDLE: usize = 0b1_0000;
-/// The future is to be dropped instead of being polled.
+/// The future must be dropped instead of polled.
 const ABORTED: usize = 0b10_0000;
 /// One reference.
 const REFERENCE: usize = 0b100_0000;
@@ -94,7 +94,7 @@ pub(super) struct TaskLinks {
     pub(super) next: Option<Task>,
 }
 
-/// A pointer to a task, with the provenance of its whole memory. It is no reference by itself.
+/// A pointer to a task, with the provenance of its whole memory. The pointer alone does not count as a reference.
 ///
 /// # Invariants
 ///
@@ -132,7 +132,7 @@ impl Task {
             self.complete();
             self.forget();
         } else if state.fetch_and(!RUNNING, Ordering::AcqRel) & SCHEDULED != 0 {
-            // Woken meanwhile. The reference returns to the queue.
+            // The task was woken in the meantime. The reference returns to the queue.
             self.queue();
         } else {
             self.release();
@@ -200,7 +200,7 @@ impl Task {
         if self.is_done() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// For the handle of a done task: takes the output, unless there is none.
+    /// For the handle of a finished task: takes the output, unless there is none.
     ///
     /// # Safety
     ///

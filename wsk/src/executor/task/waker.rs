@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The data of a waker is the pointer of a task, to which the waker owns a reference.
+//! The data of a waker is a pointer to a task. The waker owns a reference to that task.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -13,13 +13,13 @@ use super::{Task, TaskHeader};
 
 static VTABLE: &RawWakerVTable = &RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// Whether a waker is one of this module's. Wakers of this crate only queue a task or wake a thread.
+/// Whether a waker was created by this module. Wakers of this crate only queue a task or wake a thread.
 #[cfg(not(loom))]
 pub(in crate::executor) fn is_own(waker: &Waker) -> bool {
     core::ptr::eq(waker.vtable(), VTABLE)
 }
 
-/// A waker that takes over one of the caller's references.
+/// A waker that takes ownership of one of the caller's references.
 pub(super) fn of(task: Task) -> Waker {
     let data: *const TaskHeader = task.0.as_ptr();
     // SAFETY: the data is the pointer of a task with a reference, as each function of the table requires.
@@ -30,7 +30,7 @@ pub(super) fn of(task: Task) -> Waker {
 ///
 /// # Safety
 ///
-/// The data is that of a waker of a task, whose reference keeps the task while the result is used.
+/// The data belongs to the waker of a task. The waker's reference keeps the task alive while the result is used.
 unsafe fn task(data: *const ()) -> Task {
     // SAFETY: a waker's data is the pointer of a task, which is not null.
     Task(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) })

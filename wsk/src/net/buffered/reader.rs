@@ -19,9 +19,9 @@ use crate::time::{Never, Timeout, in_time};
 /// Dropping it discards received data that was not read. [`into_inner`](Self::into_inner) leaves the data to the next
 /// receive of the half that it returns.
 pub struct BufferedReader {
-    // First, so that its requests are cancelled before the socket is closed.
+    // Declared first, so that its requests are cancelled before the socket is closed.
     slot: ReusableRequest,
-    /// The range of the slot's buffer that was received and not read.
+    /// The range of the slot's buffer that was received but not yet read.
     unread: Range<usize>,
     capacity: usize,
     half: OwnedReadHalf,
@@ -179,7 +179,7 @@ impl BufferedReader {
         Ok(self.buffered())
     }
 
-    /// Receives into the buffer after all of it was read. Returns the number of bytes.
+    /// Receives into the buffer once everything in it was read. Returns the number of bytes.
     async fn fill(&mut self) -> Result<usize> {
         let (slot, handle) = (&mut self.slot, self.half.0.as_socket().handle());
         let deadline = self.half.0.timeouts.reading()?;
@@ -203,7 +203,7 @@ impl BufferedReader {
         }
     }
 
-    /// Marks `count` bytes of the [buffered data](Self::fill_buf) as read, or all of it if it is shorter.
+    /// Marks `count` bytes of the [buffered data](Self::fill_buf) as read, or all of them if there are fewer.
     ///
     /// IRQL: any.
     pub fn consume(&mut self, count: usize) {
@@ -223,7 +223,7 @@ impl BufferedReader {
             let handle = self.half.0.as_socket().handle();
             let begin = pin!(self.slot.begin(handle, self.capacity, &Never));
             match begin.poll(&mut Context::from_waker(Waker::noop())) {
-                // The peer has finished sending; every later read returns that, too.
+                // The peer has finished sending; every later read returns zero as well.
                 Poll::Ready(Ok(Some(count))) => {
                     self.unread = 0..count;
                     return Ok(true);

@@ -20,7 +20,7 @@ const SENDS: usize = 4;
 /// Dropping it loses data that was not flushed, and does not finish sending: see
 /// [`shutdown`](BufferedWriter::shutdown).
 pub struct BufferedWriter {
-    // First, so that its requests are cancelled before the socket is closed.
+    // Declared first, so that its requests are cancelled before the socket is closed.
     ring: SendRing,
     /// The number of bytes in the open slot.
     filled: usize,
@@ -248,7 +248,7 @@ impl SendRing {
         self.slot(self.in_flight)
     }
 
-    /// The slot at a distance from the first. Written so that the compiler emits no bounds check.
+    /// The slot at a distance from the first. Written this way, the code contains no bounds check.
     const fn slot(&mut self, number: usize) -> &mut ReusableRequest {
         &mut self.slots[(self.first + number) % SENDS]
     }

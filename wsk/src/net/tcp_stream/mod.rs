@@ -479,8 +479,8 @@ impl TcpStream {
         &self.socket
     }
 
-    /// Ends the connection gracefully: finishes sending, discards incoming data until the peer finishes, too, and closes the
-    /// socket. After `timeout`, [aborts](super#closing) the connection.
+    /// Ends the connection gracefully: finishes sending, discards incoming data until the peer also finishes, and
+    /// closes the socket. After `timeout`, [aborts](super#closing) the connection.
     ///
     /// Requires that no other part of the stream is in use. To process the peer's remaining data, call
     /// [`shutdown`](Self::shutdown), receive until the end, and then call this method.

@@ -68,7 +68,7 @@ impl TcpStream {
     /// # Errors
     ///
     /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if no data has arrived, or another receive
-    ///   waits for data; now and then also if data has arrived, as a task's budget requires.
+    ///   waits for data. Occasionally this also happens when data has arrived, as a task's budget requires.
     /// - Those of [`recv`](Self::recv), except for the timeout.
     pub fn try_recv(&self, to: &mut [u8]) -> Result<usize> {
         if to.is_empty() {
@@ -80,7 +80,7 @@ impl TcpStream {
     /// Sends up to 64 KiB without waiting, and returns the number of bytes that were copied into a buffer of the stream.
     ///
     /// At most one send of the stream may be in flight; so at most 64 KiB wait for the peer. The request continues after this
-    /// returns. As with a socket of the operating system, an error of it is that of a later call, and closing or dropping the
+    /// returns. As with an operating system's socket, a later call reports its error, and closing or dropping the
     /// stream may lose the data, unless it was [shut down](Self::shutdown) before.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.

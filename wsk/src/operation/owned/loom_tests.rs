@@ -39,7 +39,7 @@ impl Node {
         })))
     }
 
-    /// Uses the payload, as the owner of the request, or as a completion routine that has it.
+    /// Uses the payload, either as the owner of the request or as its completion routine.
     pub(crate) fn use_payload(&self) {
         // SAFETY: loom checks that no other thread uses it meanwhile.
         self.payload.with_mut(|uses| unsafe { *uses += 1 });
@@ -145,7 +145,7 @@ fn spawn<T: 'static>(
     thread::spawn(move || run(&cache))
 }
 
-/// The number of nodes that the cache owns at its end.
+/// The number of nodes that the cache owns when it ends.
 fn end(cache: Arc<CacheModel>) -> usize {
     Arc::try_unwrap(cache).ok().expect("no other thread is left").end()
 }
@@ -238,7 +238,8 @@ fn each_orphan_is_owned_once() {
     });
 }
 
-/// A request is left by its owner while it completes; the one that has it puts it home, while another thread takes from there.
+/// The owner leaves a request while it completes. Whichever side then owns it puts it home, while another thread takes
+/// from there.
 #[test]
 fn an_operation_that_is_left_is_put_home_once() {
     loom::model(|| {

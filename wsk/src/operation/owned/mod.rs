@@ -25,7 +25,7 @@ use super::state::OperationState;
 ///
 /// # Invariants
 ///
-/// `home` is null, or a home of the one cache whose list has the object.
+/// `home` is null, or a home in the cache whose list has the object.
 pub(super) struct CacheLinks<T> {
     home: AtomicPtr<Home<T>>,
     next: AtomicPtr<T>,
@@ -60,7 +60,7 @@ pub(super) trait Cached: Sized {
 ///
 /// # Invariants
 ///
-/// - The list has each object with a home here, and each that was [adopted](Self::adopt). Each is in place until
+/// - The list has each object with a home here, and each that was [adopted](Self::adopt). Each stays in place until
 ///   [`pop`](Self::pop) has taken it out.
 /// - An object in a home is idle, and no other code uses it.
 pub(super) struct OwnedObjects<T> {
@@ -101,11 +101,12 @@ impl<T: Cached> OwnedObjects<T> {
         }
     }
 
-    /// Owns an object that its owner gives up without putting it home. If it has a home, that is free for another one.
+    /// Takes ownership of an object that its owner gives up without putting it home. Its home, if any, is free for
+    /// another object.
     ///
     /// # Safety
     ///
-    /// The caller gives the object up, which is one of this list's or in none, and stays in place until it is taken out of
+    /// The caller gives up the object, which is in this list or in none, and stays in place until it is taken out of
     /// the list.
     pub(super) unsafe fn adopt(&self, object: NonNull<T>) {
         // SAFETY: the caller owns the object.
@@ -156,8 +157,8 @@ impl<T: Cached> OwnedObjects<T> {
         self.iter().any(|object| object.state().is_sending())
     }
 
-    /// Gives each request in flight that borrows a reference one of its own, which `retain` takes. `release` releases it
-    /// again, if the request has completed meanwhile.
+    /// Gives each request in flight that borrows a reference its own one, taken by `retain`. `release` releases it
+    /// again if the request has completed in the meantime.
     pub(super) fn end_borrowing(&self, retain: impl Fn(), release: impl Fn()) {
         for object in self.iter() {
             if object.state().end_borrowing(&retain) {
@@ -166,7 +167,7 @@ impl<T: Cached> OwnedObjects<T> {
         }
     }
 
-    /// Takes an object out, at the end: it is the caller's, whatever its state.
+    /// Takes an object out when the list ends: the caller owns it, whatever its state.
     pub(super) fn pop(&mut self) -> Option<NonNull<T>> {
         let first = NonNull::new(self.first.load(Ordering::Relaxed))?;
         // SAFETY: the list's objects are in place (Invariants).

@@ -89,7 +89,7 @@ fn outcome_in_thread(object: &Arc<Object>) -> thread::JoinHandle<usize> {
     thread::spawn(move || block_on(object.outcome()))
 }
 
-/// Whoever starts the request, and whenever it completes, both futures end, each with a result of its own.
+/// Whichever future starts the request, and whenever it completes, both futures end, each with its own result.
 #[test]
 fn two_futures_get_two_results() {
     with_preemptions(2, || {
@@ -101,7 +101,8 @@ fn two_futures_get_two_results() {
     });
 }
 
-/// A future is forgotten while another one waits, or before: that one ends, with the result of the one request.
+/// A future is forgotten while another one waits, or before that. The other one still gets the result of the single
+/// request.
 #[test]
 fn a_forgotten_future_blocks_no_other() {
     with_few_preemptions(|| {
@@ -115,7 +116,7 @@ fn a_forgotten_future_blocks_no_other() {
     });
 }
 
-/// A future is dropped at any moment. Its request, and its result, are those of the next one.
+/// A future is dropped at any moment. The next future takes over its request and its result.
 #[test]
 fn a_dropped_future_takes_no_result_with_it() {
     with_few_preemptions(|| {

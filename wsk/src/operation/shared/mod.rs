@@ -9,9 +9,9 @@
 //! | dropped | wait on: each is woken by the completion itself |
 //! | forgotten, or not polled any more | wait on, likewise; its place in the queue is pinned memory, which stays valid |
 //! | polled by another task than before | wait on |
-//! | the one that got the result | were woken as well: the first that is polled starts the next request |
+//! | the future that got the result | they were woken as well: the first one polled starts the next request |
 //!
-//! The futures wait in a queue of their own places, without an allocation.
+//! The futures wait in a queue that is linked through them, so waiting allocates nothing.
 
 use core::future::{Future, poll_fn};
 use core::marker::PhantomData;

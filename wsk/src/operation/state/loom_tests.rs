@@ -37,7 +37,7 @@ impl Default for OperationState {
 impl Request {
     /// Completes the request, as `completion::completed` does. `after` runs after the hand-over, for a waker or a
     /// clean-up, while the routine has a reference; `release` is called for each reference that it has.
-    /// Returns whether the request is its owner's.
+    /// Returns whether the owner has the request back.
     pub(crate) fn complete(
         &self,
         retain: impl Fn(),
@@ -214,7 +214,7 @@ fn a_request_can_be_used_again() {
     });
 }
 
-/// What the completion has written is visible to an owner that finds the request completed, by either way.
+/// An owner that finds the request completed sees everything the completion has written, however it finds out.
 fn a_result_is_visible(is_completed: impl Fn(&OperationState) -> bool + Send + Sync + 'static) {
     loom::model(move || {
         let state = Arc::new((OperationState::new(), loom::cell::UnsafeCell::new(0)));

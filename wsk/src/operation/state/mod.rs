@@ -27,7 +27,7 @@
 //! 2. Before it starts the close, and so before the borrowed reference can be released, that thread ends the borrowing of
 //!    each request in flight: it takes a reference for the request, and then clears the bit in the word. If the request
 //!    has completed meanwhile, it releases the reference again. So a request in flight has either the bit and the borrowed
-//!    reference, or a reference of its own.
+//!    reference, or its own reference.
 //! 3. A completion that hands a borrowing request back without a waker touches neither the request nor the target after
 //!    that step. Every other completion runs code after it, a waker or a clean-up, and takes a reference before the step,
 //!    while the request keeps the target. If the close has cleared the bit by the time of the step, the routine has two
@@ -82,7 +82,7 @@ const fn phase_and_borrows(word: usize) -> usize {
     word & 0xff
 }
 
-/// What a request does, as far as other requests depend on it.
+/// The kind of a request, as far as other requests depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     /// It sends, or disconnects ([INV-43](crate::rules#inv-43)).
@@ -117,7 +117,7 @@ pub(crate) struct OperationState {
     waker_vtable: AtomicPtr<RawWakerVTable>,
 }
 
-/// What a completion has found, for its [second step](OperationState::complete_seen).
+/// The state that a completion has found, for its [second step](OperationState::complete_seen).
 #[derive(Clone, Copy)]
 pub(crate) struct FoundState {
     word: usize,
@@ -146,9 +146,9 @@ pub(crate) enum Handover {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum LeaveOutcome {
-    /// The request had completed: it stays the owner's.
+    /// The request had completed: the owner keeps it.
     Completed,
-    /// The request is no longer the owner's.
+    /// The owner no longer has the request.
     Left,
 }
 
@@ -328,7 +328,7 @@ impl OperationState {
         loop {
             let next = match word & PHASE {
                 IN_FLIGHT => word & !(PHASE | cleared) | phase,
-                // The waker first: after the last step the memory is no longer this thread's.
+                // Take the waker first: after the last step, this thread no longer owns the memory.
                 WAITING => word & !PHASE | IN_FLIGHT,
                 _ => return None,
             };
@@ -347,7 +347,7 @@ impl OperationState {
     /// Completion routine of a request that borrows no reference: hands the request back, or learns that it is its own
     /// now.
     ///
-    /// Unless the result says otherwise, the request may be gone when this returns.
+    /// Unless the result states otherwise, the request may already be freed when this returns.
     pub(crate) fn complete(&self) -> Handover {
         let seen = FoundState { word: self.word.load(Ordering::Acquire), references: 0 };
         self.complete_seen(seen, || ()).0
@@ -394,7 +394,7 @@ impl OperationState {
     /// Completion routine, second step. If the request borrows its reference, `retain` takes one for what the routine does
     /// after this. Also returns the number of references that the routine must release as its last step.
     ///
-    /// Unless the result says otherwise, the request may be gone when this returns.
+    /// Unless the result states otherwise, the request may already be freed when this returns.
     pub(crate) fn complete_seen(&self, seen: FoundState, retain: impl FnOnce()) -> (Handover, u32) {
         let FoundState { mut word, mut references } = seen;
         if references == 0 && word & BORROWS != 0 {
@@ -453,7 +453,7 @@ impl OperationState {
 
 /// # Safety
 ///
-/// The parts are those of a waker that was forgotten, and are used once.
+/// The parts came from a waker that was forgotten, and are used once.
 unsafe fn from_parts((data, vtable): (*mut (), *mut RawWakerVTable)) -> Waker {
     // SAFETY: a waker's table is valid for ever.
     let vtable: &'static RawWakerVTable = unsafe { &*vtable };

@@ -43,7 +43,7 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     ///
     /// The socket is closed.
     ///
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
     /// - `STATUS_CONNECTION_REFUSED` if no socket listens at the address.
     /// - `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or `STATUS_IO_TIMEOUT` if the peer cannot be
     ///   reached.
@@ -133,7 +133,7 @@ impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
     /// - `STATUS_CONNECTION_REFUSED`, `STATUS_HOST_UNREACHABLE`, `STATUS_NETWORK_UNREACHABLE` or
     ///   `STATUS_IO_TIMEOUT` if the peer cannot be reached.
     /// - Any status of [`Builder::create`], `WskBind` and `WskConnect`.
@@ -213,7 +213,7 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<H: Callbacks<Connection>> ConnectionSocket<H> {
-    /// Creates, binds and connects a socket in one call, and enables the handler's events; `()` has none.
+    /// Creates, binds and connects a socket in one call, and enables the handler's events; the handler `()` has none.
     ///
     /// The protocol is TCP, over the family of both addresses. Options that must precede the bind cannot be set
     /// ([INV-34](crate::rules#inv-34)); the [builder](Socket::builder) can.
@@ -260,7 +260,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
     ) -> Result<Self> {
         let (from, to) = (local_address.into(), remote_address.into());
         let family = address::family(from);
-        // The socket's family is the local address's, and WSK reads both as such (INV-32).
+        // The socket has the family of the local address, and WSK reads both addresses with that family (INV-32).
         if address::family(to) != family {
             return Err(known::STATUS_INVALID_ADDRESS_COMPONENT);
         }

@@ -66,8 +66,8 @@ impl<C: Connects> Handle<C> {
 }
 
 impl<C: Connects, H> Socket<C, Connected, H> {
-    /// Creates another open reference to the socket, which is closed when the last one is dropped. Only the last one may
-    /// be [closed](Socket::close) explicitly, because only one may wait for the close.
+    /// Creates another open reference to the socket, which is closed when the last reference is dropped. Only the last
+    /// one may be [closed](Socket::close) explicitly, because only one may wait for the close.
     pub(crate) fn share(&self) -> Self {
         // SAFETY: it is the same socket.
         unsafe { Self::from_handle(self.handle.clone(), Connected::NEW) }

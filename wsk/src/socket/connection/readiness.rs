@@ -21,7 +21,7 @@ use crate::operation::{InFlight, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never};
 
-/// The size in bytes of the buffer in which data waits for the next receive.
+/// The size, in bytes, of the buffer that holds data for the next receive.
 const READ_AHEAD: usize = 2048;
 
 impl<C: Connects> Handle<C> {
@@ -49,7 +49,7 @@ impl<C: Connects> Handle<C> {
         })
     }
 
-    /// Issues a receive with a buffer of its own, for the owner of the turn.
+    /// Issues a receive with its own buffer, for the owner of the turn.
     fn issue_receive(&self, size: usize) -> Result<InFlight> {
         let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
@@ -62,8 +62,8 @@ impl<C: Connects> Handle<C> {
         issued.map(|issued| issued.in_flight().kept()).map_err(|(error, _)| error)
     }
 
-    /// Sends without waiting. A request that does not complete at once continues, and its error is that of a later request.
-    /// Returns the number of bytes, and the buffer of a completed request.
+    /// Sends without waiting. A request that does not complete at once continues, and a later request reports its
+    /// error. Returns the number of bytes, and the buffer of a completed request.
     ///
     /// # Errors
     ///

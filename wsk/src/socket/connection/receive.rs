@@ -107,7 +107,7 @@ impl<C: Connects> Handle<C> {
             let turn = turn.insert(self.turn(&*deadline).await?);
             while let Some((idle, result)) = self.first_kept(turn, &*deadline).await? {
                 match result {
-                    // The peer has finished sending; every later receive returns that, too.
+                    // The peer has finished sending; every later receive returns zero as well.
                     Ok(0) => {
                         turn.put_back(idle, Ok(0));
                         return Ok(());
@@ -193,7 +193,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     }
 
     /// Discards incoming data until the peer has finished sending (`WSK_FLAG_DRAIN`). If this side then
-    /// [finishes](Self::shutdown), too, closing the socket does not reset the connection.
+    /// also [finishes](Self::shutdown), closing the socket does not reset the connection.
     ///
     /// # Cancel safety
     ///

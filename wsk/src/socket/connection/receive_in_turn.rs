@@ -118,7 +118,7 @@ impl<C: Connects> Handle<C> {
     ///
     /// # Safety
     ///
-    /// The range is that of a `B`.
+    /// The range belongs to a `B`.
     pub(super) async unsafe fn fill<B: IoBuf>(
         &self,
         range: BufferRange,
@@ -137,7 +137,7 @@ impl<C: Connects> Handle<C> {
 ///
 /// # Invariants
 ///
-/// The memory is that of a `B`.
+/// The memory belongs to a `B`.
 struct Filling<'a, C: Connects, B: IoBuf> {
     handle: &'a Handle<C>,
     /// The operation, with the buffer. `None` while it is in flight, and if the system has kept it.
@@ -189,7 +189,7 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
         Ok(self.filled - self.start)
     }
 
-    /// The part of the buffer that is not filled, as far as it is contiguous.
+    /// The contiguous start of the unfilled part of the buffer.
     fn rest(&mut self) -> &mut [u8] {
         let (filled, end) = (self.filled, self.end);
         let buffer = self.idle.as_mut().and_then(|idle| idle.payload().buffer.as_mut());

@@ -26,7 +26,7 @@ use crate::time::Timeout;
 /// A request with its buffer: idle, or in flight. A future that waits for it only polls it, so dropping the future loses
 /// nothing.
 ///
-/// Drop it before the handle that it is used with: the drop cancels a request in flight.
+/// Drop it before the handle that it is used with: dropping it cancels a request in flight.
 pub(crate) struct ReusableRequest(RequestState);
 
 enum RequestState {

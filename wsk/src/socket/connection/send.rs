@@ -114,7 +114,7 @@ impl<C: Connects> Handle<C> {
     ///
     /// # Safety
     ///
-    /// The memory and the range are those of a `B`, or the memory is empty.
+    /// The memory and the range belong to a `B`, or the memory is empty.
     #[inline(never)]
     unsafe fn send_rest<B: IoBuf>(
         &self,
@@ -215,7 +215,7 @@ impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
 impl<C: Connects, H> Socket<C, Connected, H> {
     /// Sends from the buffer, and returns the number of bytes sent. According to WSK's documentation, that is all of them.
     ///
-    /// WSK has no send buffer of its own: the future completes when the peer's system has acknowledged the bytes. For
+    /// WSK has no send buffer: the future completes when the peer's system has acknowledged the bytes. For
     /// throughput, keep several sends in flight. They are sent in the order in which they were started.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.

@@ -1,9 +1,9 @@
-//! Reference counts of a socket, and what follows the release of the last one of each kind.
+//! Reference counts of a socket, and the consequences of releasing the last reference of each kind.
 //!
 //! | references | owners | after the last one |
 //! |---|---|---|
 //! | **open** | everything that may call the socket: its handles, guards of retained data, and the callback that delivers it | the close begins ([INV-45](crate::rules#inv-45), [INV-47](crate::rules#inv-47)) |
-//! | **memory** | everything that may access the handler: all open references together have one, which the close takes over; each request in flight that does not borrow that of the open references has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
+//! | **memory** | everything that may access the handler: all open references together have one memory reference, which the close takes over; each request in flight that does not borrow that of the open references has one ([INV-18](crate::rules#inv-18), [INV-46](crate::rules#inv-46)) | the handler is dropped |
 //! | **weak** | everything that may access these counts: all memory references together have one; each value that a handler may keep has one | the memory is freed |
 //!
 //! Weak references are for values of its own socket that a handler stores: they are dropped with the handler, so the
@@ -17,7 +17,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
-/// The open reference of the callback that delivers the socket. It has a bit of its own, since it makes no call but a
+/// The open reference of the callback that delivers the socket. It has its own bit, since it makes no call but a
 /// close: [`is_only_open_ref`](RefCounts::is_only_open_ref) does not count it.
 const DELIVERING: usize = 1 << (usize::BITS - 1);
 
@@ -25,7 +25,7 @@ const DELIVERING: usize = 1 << (usize::BITS - 1);
 ///
 /// # Invariants
 ///
-/// While there are open references, one memory reference is theirs; while there are memory references, one weak
+/// While there are open references, they own one memory reference; while there are memory references, they own one weak
 /// reference is theirs.
 #[expect(clippy::struct_field_names, reason = "each is a number of references")]
 pub(super) struct RefCounts {
@@ -82,7 +82,8 @@ impl RefCounts {
         self.open_refs.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Releases an open reference, unless it is the last one. Returns true if it is: the caller keeps it then.
+    /// Releases an open reference, unless it is the last one. Returns true if it is the last one: the caller then keeps
+    /// it.
     #[must_use]
     pub(super) fn release_open_unless_last(&self) -> bool {
         let release = |count: usize| if count == 1 { None } else { Some(count - 1) };

@@ -85,7 +85,7 @@ impl Handle<Datagram> {
 impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// Sends every buffer of a batch as a datagram, in one request, and returns their total size in bytes.
     ///
-    /// If it fails, some of them may have been sent.
+    /// If the request fails, some of the datagrams may have been sent.
     ///
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled. Minimum Windows: Windows 8.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_send_messages).
@@ -99,7 +99,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// - `STATUS_NOT_SUPPORTED` on older Windows, without having sent a datagram:
     ///   [`Capabilities::send_messages`](crate::Capabilities::send_messages) returns whether it is supported.
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskSendMessages`.

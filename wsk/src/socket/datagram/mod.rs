@@ -65,8 +65,8 @@ impl Destination {
     ///
     /// # Safety
     ///
-    /// The pointer is the one that [`Idle::start`](crate::operation::Idle::start) gives to its call. The payload was
-    /// prepared.
+    /// The pointer is the one that [`Idle::start`](crate::operation::Idle::start) passes to its closure. The payload
+    /// was prepared.
     unsafe fn arguments(self, payload: *mut Payload) -> (PSOCKADDR, ULONG, PCMSGHDR) {
         let address = match self {
             // SAFETY: `payload` is what `start` gives to its call, by this function's contract.
@@ -79,7 +79,7 @@ impl Destination {
         let length = unsafe { ControlBuffer::length(control) };
         // SAFETY: `payload` is what `start` gives to its call, by this function's contract; the request has not begun.
         let length = unsafe { length.read() };
-        // Without a length there is no data either.
+        // If the length is zero, there is no data.
         let data = if length == 0 {
             ptr::null_mut()
         } else {
@@ -335,7 +335,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
     /// - `STATUS_INVALID_BUFFER_SIZE` or a similar status if the buffer is larger than a datagram can be.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
@@ -359,7 +359,7 @@ impl<S: Exchanges, H> Socket<Datagram, S, H> {
     /// # Errors
     ///
     /// - As for [`send_to`](Self::send_to).
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the source address is not of the destination's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the source and the destination have different families.
     /// - `STATUS_INVALID_PARAMETER` or a similar status if the running Windows does not support a control message.
     pub async fn send_to_with<B: IoBuf>(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The option is declared with the type that the system reads and writes for it.
+//! The option is declared with the type that the system reads and writes.
 
 #![expect(unsafe_code, reason = "see Safety")]
 

@@ -105,7 +105,7 @@ impl<H> Socket<Datagram, Bound, H> {
     ///
     /// The socket is closed.
     ///
-    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address is not of the socket's family.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the address and the socket have different families.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket no longer works.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`.

@@ -17,7 +17,7 @@ use crate::operation::{InFlight, Payload, RequestKind};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never};
 
-/// The size in bytes of the buffer in which a datagram waits for the next receive: that of the largest datagram.
+/// The size, in bytes, of the buffer that holds a datagram for the next receive: the size of the largest datagram.
 const LARGEST: usize = 65_527;
 
 impl Handle<Datagram> {
@@ -48,7 +48,7 @@ impl Handle<Datagram> {
         })
     }
 
-    /// Issues a receive with a buffer of its own, for the owner of the turn.
+    /// Issues a receive with its own buffer, for the owner of the turn.
     fn issue_receive(&self) -> Result<InFlight> {
         let range = Buffer::new(LARGEST)?.into_parts();
         self.start_receive(range, received::CONTROL_ROOM).map_err(|(error, _)| error)

@@ -9,7 +9,7 @@ use crate::cmsg::ControlMessages;
 use crate::operation::{ControlBuffer, Payload};
 use crate::status::{Result, known};
 
-/// The maximum size of received control data, in bytes: that of a request's control buffer.
+/// The maximum size of received control data, in bytes: the size of a request's control buffer.
 #[expect(clippy::cast_possible_truncation, reason = "an area is far shorter than 4 GiB")]
 pub(super) const CONTROL_ROOM: ULONG = ControlBuffer::SIZE as ULONG;
 
@@ -161,7 +161,7 @@ impl fmt::Debug for Received {
 pub struct Segments<'a> {
     /// None at the end of the iteration.
     left: Option<&'a [u8]>,
-    /// The size of each datagram except the last in bytes, if there are several.
+    /// The size, in bytes, of each datagram except the last, if there are several.
     size: Option<usize>,
 }
 

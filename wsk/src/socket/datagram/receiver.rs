@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! The memory of its requests is always that of its buffer.
+//! The memory of its requests always belongs to its buffer.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -16,7 +16,7 @@ use crate::operation::InFlight;
 use crate::status::{Result, known};
 use crate::time::Deadline;
 
-/// Receives datagrams of a socket, one after the other, into a buffer of its own.
+/// Receives a socket's datagrams, one after the other, into its own buffer.
 ///
 /// From [`UdpSocket::receiver`](crate::UdpSocket::receiver), or from a socket's
 /// [`receiver`](super::Socket::receiver). Dropping one of its futures, as [`timeout`](crate::time::timeout) does, loses
@@ -50,7 +50,7 @@ use crate::time::Deadline;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 pub struct DatagramReceiver {
-    /// The request in flight. First, so that it is cancelled before the use of the socket ends.
+    /// The request in flight. Declared first, so that it is cancelled before the use of the socket ends.
     receiving: Option<InFlight>,
     /// Empty while the request owns the buffer, and if the system has kept it.
     buffer: Buffer,
@@ -110,7 +110,7 @@ impl DatagramReceiver {
         Ok((count, received.peer()))
     }
 
-    /// Receives a datagram, and returns its bytes and its metadata. A truncated datagram is not an error here.
+    /// Receives a datagram, and returns its bytes and its metadata. A truncated datagram is not an error.
     ///
     /// IRQL: as for [`recv_from`](Self::recv_from).
     ///

@@ -26,7 +26,7 @@ use crate::verifier::kernel_violation;
 pub(super) struct BalancedLinks {
     pub(super) parent: *mut BalancedLinks,
     children: [*mut BalancedLinks; 2],
-    /// The height of the right child minus that of the left one.
+    /// The height of the right subtree minus that of the left one.
     pub(super) balance: i8,
     reserved: [u8; 3],
 }
@@ -86,7 +86,7 @@ pub(super) fn element(node: *mut BalancedLinks) -> PVOID {
     if node.is_null() { ptr::null_mut() } else { node.wrapping_add(1).cast() }
 }
 
-/// The tree of a table, while no other thread uses it, for which the client is responsible.
+/// The tree of a table. The client ensures that no other thread uses it at the same time.
 ///
 /// # Invariants
 ///

@@ -123,7 +123,7 @@ impl Deterministic {
         state.notify_idle();
     }
 
-    /// As [`at`](Self::at), for a timer of the client's.
+    /// As [`at`](Self::at), for a timer of the client.
     pub(crate) fn set_timer(&self, due: Ticks, job: Job) -> JobId {
         let mut state = self.state();
         state.last_job += 1;

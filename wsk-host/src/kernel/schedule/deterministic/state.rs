@@ -23,7 +23,7 @@ pub(super) struct ThreadSchedule {
     pub(super) last_thread: ThreadId,
     /// The thread that runs.
     pub(super) current: Option<ThreadId>,
-    /// That thread, and with it the whole kernel, waits for an event from outside.
+    /// That thread, and with it the whole kernel, waits for an outside event.
     pub(super) idle: bool,
     pub(super) jobs: BTreeMap<JobId, Job>,
     /// Jobs of the client's timers that are not due yet.
@@ -43,7 +43,7 @@ pub(super) struct ThreadSchedule {
 pub(super) struct ScheduledThread {
     /// The machine's thread, once it has begun.
     pub(super) machine: Option<MachineThread>,
-    /// The latest time at which it becomes ready, if it waits for that long at most.
+    /// The latest time when it becomes ready, if its wait is limited.
     pub(super) deadline: Option<Ticks>,
     pub(super) turn: Arc<Condvar>,
 }
@@ -52,7 +52,8 @@ pub(super) enum NextEvent {
     Job(Job),
     Thread(ThreadId),
 }
-/// The most due jobs that chance picks among, so that picking costs the same however many are due.
+/// The maximum number of due jobs to pick from at random, so that the cost of picking does not depend on how many are
+/// due.
 const CHOICE: usize = 64;
 impl ThreadSchedule {
     /// No threads and no jobs, at the time zero.

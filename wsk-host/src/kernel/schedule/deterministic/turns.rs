@@ -16,7 +16,7 @@ const LONGEST_TURN: Duration = Duration::from_secs(if cfg!(miri) { 3600 } else {
 /// The number of times that a waiting thread looks for progress within the patience of a report.
 const LOOKS: u32 = 8;
 
-/// A point in time, from which the time counts in which the thread with the turn could have run.
+/// The start of the time in which the thread with the turn could have run.
 struct RunningSince {
     time: Instant,
     /// How long it had waited for a processor.
@@ -28,7 +28,7 @@ impl RunningSince {
         Self { time: Instant::now(), delay: state.delay() }
     }
 
-    /// The time since then, and how long of it the thread has waited for a processor.
+    /// The time since then, and the part of it in which the thread waited for a processor.
     fn elapsed(&self, state: &ThreadSchedule) -> (Duration, Duration) {
         (self.time.elapsed(), state.delay().saturating_sub(self.delay))
     }
@@ -152,7 +152,7 @@ impl Deterministic {
     }
 
     /// Nothing in the kernel can run before a time: only a thread that blocks elsewhere, or a foreign one, can
-    /// change that. Meanwhile the kernel's clock is the machine's.
+    /// change that. Until then, the kernel's clock is the machine's.
     pub(super) fn idle<'a>(
         &'a self,
         mut state: MutexGuard<'a, ThreadSchedule>,

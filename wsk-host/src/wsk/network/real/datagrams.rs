@@ -28,7 +28,7 @@ const LARGEST: usize = 65_507;
 struct HopLimits([Option<u8>; 4]);
 
 impl HopLimits {
-    /// The limit for one kind of destination: none as long as it is the machine's own.
+    /// The limit for one kind of destination: `None` for the machine's default.
     fn of(&mut self, is_v4: bool, is_group: bool) -> &mut Option<u8> {
         &mut self.0[2 * usize::from(is_group) + usize::from(is_v4)]
     }
@@ -90,12 +90,12 @@ impl UdpState {
         *self.hop_limits.of(is_v4, is_group) = u8::try_from(number).ok();
     }
 
-    /// Sets the hop limit of the next datagram. The machine has it per socket only.
+    /// Sets the hop limit of the next datagram. The machine only has a limit per socket.
     fn limit(&mut self, inner: &socket2::Socket, to: SocketAddr, limit: u8) -> io::Result<()> {
         let ip = to.ip().to_canonical();
         let is_group = ip.is_multicast();
         let known = self.hop_limits.of(ip.is_ipv4(), is_group);
-        // Windows' default; the machine's own default stands for it.
+        // Windows' default, which is mapped to the machine's default.
         let default = if is_group { 1 } else { 128 };
         if *known == Some(limit) || (known.is_none() && limit == default) {
             return Ok(());
@@ -115,7 +115,8 @@ impl UdpState {
         self.errors != [false; 2]
     }
 
-    /// Takes an error of a sent datagram into the queue, as a datagram from its destination. False if there is none.
+    /// Moves an error of a sent datagram into the queue, as a datagram from its destination. Returns false if there is
+    /// none.
     fn receive_error(&mut self, inner: &socket2::Socket) -> io::Result<bool> {
         let Some(Undelivered { length, to, error }) = icmp_errors::next(inner, &mut self.room)?
         else {
@@ -134,7 +135,7 @@ impl UdpState {
         Ok(true)
     }
 
-    /// Sends datagrams. A machine that keeps errors fails the next call, too, whichever it is, and only once.
+    /// Sends datagrams. A machine that stores errors also fails the next call, whichever it is, but only once.
     fn send(&mut self, inner: &socket2::Socket, transmit: &Transmit<'_>) -> io::Result<()> {
         if self.wants_errors() {
             let _ = inner.take_error()?;
@@ -213,7 +214,7 @@ impl Endpoint {
             let inner = &self.inner;
             match poll(|| datagrams.send(inner, &transmit)) {
                 Poll::Ready(Ok(())) => {}
-                // What was sent before is sent again, which datagrams allow.
+                // Datagrams that were already sent are sent again, which UDP allows.
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(status(&error))),
             }

@@ -1,4 +1,4 @@
-//! The endpoints of the machine's network, and its errors as statuses.
+//! The endpoints of the machine's network, and the conversion of its errors to statuses.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -80,7 +80,7 @@ fn is_too_large(error: &io::Error) -> bool {
     error.raw_os_error() == Some(number)
 }
 
-/// Whether an interface does not exist: its index, or the address that stands for it, is of none.
+/// Whether an interface does not exist: no interface has the given index or address.
 ///
 /// The status is inferred. Public tables of Winsock's errors pair it with `WSAEADDRNOTAVAIL`, "not valid in its context", and
 /// Windows 11 reports the pair for a datagram socket that is connected to the unspecified address. No source names the

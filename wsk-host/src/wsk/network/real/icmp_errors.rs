@@ -1,4 +1,4 @@
-//! The errors that ICMP messages report for datagrams of a socket. Linux keeps them in a queue of the socket's.
+//! The errors that ICMP messages report for datagrams of a socket. Linux keeps them in a queue of the socket.
 //!
 //! # Safety
 //!
@@ -17,7 +17,7 @@ use socket2::Socket;
 
 use crate::wsk::network::IcmpError;
 
-/// A datagram of the socket's that met an error.
+/// A datagram of the socket that caused an error.
 pub(super) struct Undelivered {
     /// The number of its bytes in the room.
     pub(super) length: usize,

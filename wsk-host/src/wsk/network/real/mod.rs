@@ -1,4 +1,4 @@
-//! TCP and UDP of the machine that the host runs on, so that any program can be the peer.
+//! TCP and UDP of the machine that the host runs on. Any program can be the peer.
 //!
 //! # Safety
 //!

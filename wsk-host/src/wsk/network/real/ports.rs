@@ -1,6 +1,6 @@
-//! Binding: the machine's socket for an address, and the time at which it gets its port.
+//! Binding: the machine's socket for an address, and the time when it gets its port.
 //!
-//! A socket that is bound to port 0 before it connects would keep a port of its own for as long as its connection
+//! A socket that is bound to port 0 before it connects would keep its own port for as long as its connection
 //! lingers, whatever the peer: the machine runs out after some 28,000 connections. Connecting chooses a port by
 //! both addresses instead, and shares it among peers. So a connecting socket gets its port when it connects, or
 //! earlier if its client asks for its address.
@@ -40,7 +40,7 @@ impl RealNetwork {
             inner.set_only_v6(binding.only_v6)?;
         }
         let is_listener = matches!(binding.kind, EndpointKind::Listener { .. });
-        // Elsewhere than on Windows: a port is free although old connections of it linger.
+        // On systems other than Windows: a port is free although old connections of it linger.
         let reuses = binding.sharing == Sharing::Reuse || (is_listener && cfg!(not(windows)));
         inner.set_reuse_address(reuses)?;
         let is_late = binding.kind == EndpointKind::Stream && local.port() == 0;

@@ -72,14 +72,14 @@ fn interface_address(octets: [u8; 4]) -> io::Result<Ipv4Addr> {
     }
 }
 
-/// Sets how a connection is kept alive, if it is, and not that it is.
+/// Sets the parameters of keep-alive, without enabling it.
 fn keep_alive(socket: &Socket, how: &TcpKeepalive) -> io::Result<()> {
     let is_kept = socket.keepalive()?;
     socket.set_tcp_keepalive(how)?;
     socket.set_keepalive(is_kept)
 }
 
-/// Whether datagrams may be fragmented on their way. On Windows they may, unless an option says otherwise;
+/// Whether datagrams may be fragmented on their way. On Windows they may, unless an option forbids it;
 /// `quinn-udp` begins with sockets that do not let them.
 pub(super) fn fragment(socket: &Socket, may: bool) -> io::Result<()> {
     if socket.r#type()? != Type::DGRAM {

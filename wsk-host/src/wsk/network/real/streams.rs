@@ -30,7 +30,7 @@ impl Endpoint {
             result = self.inner.connect(&remote.into());
         }
         match result {
-            // Its port was to be chosen here.
+            // Its port would have been chosen by this call.
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable && self.late.is_some() => {
                 Err(STATUS_TOO_MANY_ADDRESSES)
             }

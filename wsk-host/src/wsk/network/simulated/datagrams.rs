@@ -68,8 +68,8 @@ impl SimulatedNetwork {
         Ok(())
     }
 
-    /// Reports to a sender that wants errors that nothing is bound where a datagram was sent to. The report comes from
-    /// there, and quotes the datagram.
+    /// Reports to a sender that asked for errors that nothing is bound at a datagram's destination. The report comes
+    /// from there, and quotes the datagram.
     fn report_unreachable(&mut self, sender: u64, to: SocketAddr, datagram: IncomingDatagram) {
         let wants = |endpoint: &Endpoint| endpoint.errors.contains(&to.is_ipv4());
         let is_here = self.addresses().contains(&to.ip());
@@ -145,7 +145,7 @@ impl SimulatedNetwork {
 }
 
 impl Endpoint {
-    /// Adds to a datagram those of the same sender that have arrived behind it, if the client wants that:
+    /// Appends later datagrams of the same sender to a datagram, if the client asked for that:
     /// all of one size, but for the last, which may be shorter.
     fn coalesce(&mut self, datagram: &mut IncomingDatagram, now: u64) {
         let size = datagram.bytes.len();

@@ -64,7 +64,7 @@ impl Ports {
     }
 }
 
-/// The dynamic ports of one network. A transport is that of datagrams, or not.
+/// The dynamic ports of one network, for datagrams and for connections.
 #[derive(Default)]
 pub(super) struct DynamicPorts(FxHashMap<(bool, PortScope), Ports>);
 
@@ -90,7 +90,7 @@ impl DynamicPorts {
         }
     }
 
-    /// The next port behind the last one that no endpoint has at an address, or at one that contains it. The search goes
+    /// The next port after the last one that no endpoint has at an address, or at one that contains it. The search goes
     /// on at the beginning of the range; none if all ports are taken.
     pub(super) fn next(&self, is_datagram: bool, ip: IpAddr, last: u16) -> Option<u16> {
         let places = match PortScope::of(ip) {
@@ -103,7 +103,7 @@ impl DynamicPorts {
         let start =
             last.checked_add(1).and_then(|next| next.checked_sub(FIRST)).map_or(0, usize::from);
         let (first, offset) = (start / BITS, start % BITS);
-        // The first word comes twice: its last bits, and at the end the others.
+        // The first word is searched twice: its last bits first, and its other bits at the end.
         let found = (0..=WORDS).find_map(|step| {
             let word = (first + step) % WORDS;
             let mask = match step {

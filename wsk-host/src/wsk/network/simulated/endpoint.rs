@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
     pub(super) server: Option<u64>,
     /// The largest datagram that several are made one of; zero if none are.
     pub(super) coalesces: usize,
-    /// The families, by whether they are IPv4, of which errors are reported.
+    /// The families whose errors are reported, indexed by whether they are IPv4.
     pub(super) errors: BTreeSet<bool>,
 }
 

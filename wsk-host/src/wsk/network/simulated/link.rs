@@ -1,4 +1,4 @@
-//! A connection in memory, as one side has it.
+//! One side of a connection in memory.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -140,7 +140,7 @@ mod tests {
         }
     }
 
-    /// What becomes of a second socket: `-` is allowed, `C` depends on the first's security descriptor.
+    /// The result for a second socket: `-` is allowed, `C` depends on the security descriptor of the first.
     fn second(second: ([u8; 4], Sharing), first: ([u8; 4], Sharing)) -> char {
         let results = [false, true].map(|has_security| {
             let mut network = SimulatedNetwork::new(Timing::Inline, &Config::default());

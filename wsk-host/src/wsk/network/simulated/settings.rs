@@ -31,7 +31,7 @@ impl Endpoint {
             }
             (IPPROTO_IP, IP_RECVERR, Value::Number(value)) => self.report(true, *value != 0),
             (IPPROTO_IPV6, IPV6_RECVERR, Value::Number(value)) => self.report(false, *value != 0),
-            // What changes nothing in memory.
+            // Settings that change nothing in memory.
             _ => {}
         }
         Ok(())
@@ -57,7 +57,7 @@ impl Endpoint {
     }
 }
 
-/// An interface in a request of a client's.
+/// An interface in a client's request.
 pub(super) enum Interface {
     /// By one of its addresses.
     Address(Ipv4Addr),

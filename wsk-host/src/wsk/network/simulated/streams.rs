@@ -166,7 +166,7 @@ impl SimulatedNetwork {
                 }
                 self.wake(now, client);
             }
-            // It has gone meanwhile.
+            // It was closed in the meantime.
             None => self.lose(server, now),
         }
     }
@@ -363,7 +363,7 @@ impl SimulatedNetwork {
         }
     }
 
-    /// A listener is gone before it has accepted.
+    /// A listener was closed before it accepted the connection.
     fn refuse(&mut self, client: u64) {
         let now = self.now;
         let Some(endpoint) = self.endpoints.get_mut(client) else {

@@ -88,7 +88,7 @@ fn a_request_is_refused_while_its_borrowing_ends() {
 }
 
 /// A callback uses an operation of the list, for a decision that it returns, while the last handle is dropped: the close
-/// takes no reference for it.
+/// takes no reference for the request.
 #[test]
 fn a_callback_starts_a_request_while_the_close_begins() {
     check(3, || {
@@ -155,7 +155,7 @@ fn a_pended_decision_is_made_while_the_listener_closes() {
 }
 
 /// A handle sends, and is dropped with its future forgotten; the other one becomes silent ([INV-43](crate::rules#inv-43)) if it finds no send in
-/// flight. Then the system has finished with it.
+/// flight. By then, the system has finished with the request.
 fn silence(is_counted: bool) {
     check(3, move || {
         let socket = SharedSocket::new();

@@ -57,7 +57,7 @@ impl SharedSocket {
     }
 
     /// The close, whose completion releases the memory reference of the open references. WSK completes it after every
-    /// request; here nothing depends on that.
+    /// request; nothing in this model depends on that.
     fn close(&self) {
         self.begin_close();
         self.release();
@@ -111,7 +111,7 @@ impl SharedSocket {
         thread::spawn(move || run(&this))
     }
 
-    /// When all threads have ended, each part has, too: once, as `end` sees to.
+    /// When all threads have ended, so has each part: once, which `end` checks.
     fn require_end(&self) {
         for part in [&self.0.is_open, &self.0.has_handler, &self.0.has_memory] {
             // SAFETY: no other thread is left.
@@ -305,7 +305,7 @@ fn a_request_that_is_issued_again_borrows_again() {
     });
 }
 
-/// A system refuses a request, whose completion may come all the same, while its target is open.
+/// A system refuses a request while its target is open. A completion of the request may still arrive.
 #[test]
 fn a_refused_request_has_no_reference() {
     loom::model(|| {
