@@ -69,7 +69,7 @@ impl FromStr for Arch {
 /// LLVM's linker, which the toolchain brings, links for Windows on every system.
 pub const LINKER: &str = "rust-lld";
 
-/// The arguments of the linker that make an image a driver. The entry point is that of `wsk_driver::driver!`.
+/// The linker arguments that make an image a driver. The entry point is the one that `wsk_driver::driver!` defines.
 const LINKER_ARGUMENTS: [&str; 6] = [
     "/DRIVER",
     // Windows 8.
@@ -104,14 +104,14 @@ impl<'a> Build<'a> {
         Self { package, features: &[], profile: "release", config: &[], arch }
     }
 
-    /// The name of the driver: that of the package, without `-driver`.
+    /// The name of the driver: the package's name without `-driver`.
     #[must_use]
     pub fn name(&self) -> &'a str {
         driver_name(self.package)
     }
 
     /// Builds the driver, and returns its path below the target folder: `driver/ARCH/PROFILE/NAME.sys`. Beside it are
-    /// `NAME.pdb` for a debugger, and `NAME.map`, from which the audit has the names of functions.
+    /// `NAME.pdb` for a debugger, and `NAME.map`, which gives the audit the names of functions.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl<'a> Build<'a> {
         let flags = Flags::new(target, |name| env::var_os(name));
         let own = [Some(panic.as_str()), flags.setting.as_deref()].into_iter().flatten();
         let config = own.chain(config.iter().copied());
-        // The image names its symbols without a path, so that no folder of this machine is in it.
+        // The image names its symbols without a path, so that it does not contain a folder of this machine.
         let pdb = format!("/PDBALTPATH:{}.pdb", self.name());
         let arguments = LINKER_ARGUMENTS.into_iter().chain([pdb.as_str()]);
         let output = cmd!(
@@ -186,13 +186,14 @@ impl<'a> Build<'a> {
     }
 }
 
-/// The name of a driver: that of its package, without `-driver`.
+/// The name of a driver: its package's name without `-driver`.
 #[must_use]
 pub fn driver_name(package: &str) -> &str {
     package.strip_suffix("-driver").unwrap_or(package)
 }
 
-/// The flags for the compiler, in the form that keeps those of the user: cargo ignores its settings if a variable is set.
+/// The flags for the compiler, passed in the way that preserves the user's: cargo ignores its settings if a variable is
+/// set.
 #[derive(Debug, PartialEq, Eq)]
 struct Flags {
     /// For cargo's option `--config`.
@@ -240,7 +241,7 @@ fn image(messages: &[u8], package: &str) -> Result<PathBuf> {
     let image = image.map(cargo_metadata::camino::Utf8PathBuf::into_std_path_buf);
     image.with_context(|| {
         format!(
-            "cargo has made no image of `{package}`: a driver needs `crate-type = [\"cdylib\"]` in its [lib]"
+            "cargo did not build an image of `{package}`: a driver needs `crate-type = [\"cdylib\"]` in its [lib]"
         )
     })
 }
@@ -265,13 +266,13 @@ fn hint(messages: &str) -> &'static str {
     }
 }
 
-/// The setting of cargo's by which the panics of a profile abort: the compiler asks for it where there is no `std`.
+/// The cargo setting that makes panics of a profile abort, which the compiler requires without `std`.
 #[must_use]
 pub fn panic_aborts(profile: &str) -> String {
     format!("profile.{profile}.panic='abort'")
 }
 
-/// The variable in which cargo takes the linker of a target.
+/// The environment variable that names cargo's linker for a target.
 #[must_use]
 pub fn linker_variable(target: &str) -> String {
     format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"))

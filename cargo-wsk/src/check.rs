@@ -44,7 +44,7 @@ pub fn check(workspace: &Workspace, package: Option<&str>, archs: &[Arch]) -> Re
     write(&crates)?;
     let patches = CRATES
         .map(|(name, _)| format!("patch.crates-io.{name}.path='{}'", crates.join(name).display()));
-    // With other crates in place of two, cargo changes the lock file.
+    // Because two crates are replaced, cargo changes the lock file.
     let _lock = RestoredFile::read(workspace.root().join("Cargo.lock"))?;
     let shell = Shell::new()?;
     shell.change_dir(workspace.root());
@@ -60,7 +60,7 @@ pub fn check(workspace: &Workspace, package: Option<&str>, archs: &[Arch]) -> Re
     Ok(())
 }
 
-/// Writes the crates. Files that are up to date stay as they are, or cargo would compile them again.
+/// Writes the crates. Files that are up to date are not written, or cargo would compile them again.
 fn write(folder: &Path) -> Result<()> {
     let manifests = CRATES.map(|(name, version)| {
         let text = format!(

@@ -202,7 +202,7 @@ fn parameter(text: &str) -> Result<(String, RegistryValue)> {
 const FINDINGS: u8 = 3;
 
 fn main() -> ExitCode {
-    // A defect of this program is a sentence, too, with its place.
+    // A defect of this program is also reported as a sentence, with its place.
     std::panic::set_hook(Box::new(|info| {
         eprintln!("error: cargo-wsk has failed, which is a defect of it: {info}");
     }));
@@ -257,7 +257,7 @@ fn build(args: &BuildArgs) -> Result<()> {
 }
 
 fn check(args: &CheckArgs) -> Result<()> {
-    // In a project for KMDF, the driver is a workspace of its own.
+    // In a KMDF project, the driver is a separate workspace.
     let below = PathBuf::from("driver/Cargo.toml");
     let manifest = args.manifest_path.clone().or_else(|| below.is_file().then_some(below));
     let workspace = Workspace::find(manifest.as_deref())?;
@@ -326,7 +326,7 @@ fn run(args: &RunArgs) -> Result<()> {
         return Ok(());
     }
     run.until_interrupted(&interrupted, || println!("{name} is loaded. Ctrl-C unloads it."))?;
-    println!("{name} was unloaded. It has left nothing behind.");
+    println!("{name} was unloaded. It left nothing behind.");
     Ok(())
 }
 

@@ -77,7 +77,7 @@ pub struct Project<'a> {
     pub folder: &'a Path,
     /// The kind of project.
     pub kind: ProjectKind,
-    /// A clone of the repository of `wsk`, from which its crates come; otherwise they come from the registry.
+    /// A clone of the `wsk` repository to take its crates from; without one, they come from the registry.
     pub wsk: Option<&'a Path>,
 }
 
@@ -127,7 +127,7 @@ fn require_name(name: &str) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     ensure!(
         starts && name.chars().all(is_plain) && name.len() <= 40,
-        "`{name}` is no name of a driver: use up to 40 lower-case letters, digits, `-` and `_`, beginning with a letter"
+        "`{name}` is not a valid driver name: use up to 40 lower-case letters, digits, `-` and `_`, starting with a letter"
     );
     let taken = ["alloc", "core", "driver", "host", "proc_macro", "std", "test", "wsk"];
     ensure!(
@@ -149,7 +149,7 @@ fn clone_of_wsk(folder: &Path) -> Result<PathBuf> {
         folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
     ensure!(
         folder.join("wsk-driver").join("Cargo.toml").is_file(),
-        "{} is no clone of the repository of `wsk`: it has no wsk-driver/Cargo.toml",
+        "{} is not a clone of the `wsk` repository: it has no wsk-driver/Cargo.toml",
         folder.display()
     );
     Ok(folder)
@@ -187,7 +187,7 @@ fn fill(template: &str, name: &str, wsk: Option<&Path>) -> String {
 /// The options of a dependency in a driver with the types of wdk-sys.
 const WDK_SYS: &str = ", features = [\"wdk-sys\"]";
 
-/// The same, where the driver has an entry point of its own.
+/// The same for a driver with its own entry point.
 const WDK_SYS_ALONE: &str = ", default-features = false, features = [\"wdk-sys\"]";
 
 /// The GUID of a device's interface, in the form of a Rust structure: a random one, from the hasher that `std` seeds for each
@@ -229,7 +229,7 @@ mod tests {
             for (path, template) in kind.files() {
                 for wsk in [None, Some(Path::new("/wsk"))] {
                     let text = fill(path, "my-driver2", wsk) + &fill(template, "my-driver2", wsk);
-                    // GitHub's own are `${{ … }}`, of which there are none.
+                    // GitHub's own placeholders are `${{ … }}`; the templates have none.
                     assert!(!text.contains("{{") && !text.contains("}}"), "{path}:\n{text}");
                 }
             }
@@ -305,7 +305,7 @@ mod tests {
             ("test", "another crate"),
             ("nul", "a device"),
             ("com1", "a device"),
-            ("9p", "no name of a driver"),
+            ("9p", "not a valid driver name"),
         ] {
             let error = require_name(name).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");

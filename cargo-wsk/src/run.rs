@@ -18,7 +18,7 @@ use crate::wine::{RegistryValue, ServiceParameter};
 /// A driver's image, and how it is run.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageRun<'a> {
-    /// The name of the driver: that of its key in the registry.
+    /// The name of the driver: the name of its registry key.
     pub name: &'a str,
     /// The file.
     pub image: &'a Path,
@@ -98,7 +98,7 @@ impl ImageRun<'_> {
 ///
 /// # Errors
 ///
-/// If the text is neither.
+/// If the text is neither a name nor three numbers.
 pub fn windows(text: &str) -> Result<Windows> {
     const NAMES: [(&str, Windows); 8] = [
         ("vista", Windows::VISTA),

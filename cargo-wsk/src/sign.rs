@@ -95,7 +95,7 @@ pub fn sign(driver: &Path, pfx: &Path) -> Result<()> {
     let certificate = pfx.with_extension("cer");
     ensure!(
         certificate.is_file(),
-        "{} is missing, with which the signature is verified: it is made with the .pfx",
+        "{} is missing, which is needed to verify the signature: it is created with the .pfx",
         certificate.display()
     );
     let signed = driver.with_extension("signed");

@@ -40,7 +40,7 @@ impl Workspace {
         self.metadata.workspace_root.as_std_path()
     }
 
-    /// The folder that cargo builds in: `CARGO_TARGET_DIR`, that of cargo's configuration, or `target`.
+    /// The folder that cargo builds in: `CARGO_TARGET_DIR`, the one in cargo's configuration, or `target`.
     #[must_use]
     pub fn target(&self) -> &Path {
         self.metadata.target_directory.as_std_path()
@@ -58,13 +58,13 @@ impl Workspace {
         packages.filter(|package| is_driver(package)).map(|package| package.name.as_str())
     }
 
-    /// Whether a package says for wdk-build which driver model it has, and so is built with a WDK.
+    /// Whether a package declares its driver model for wdk-build, and so is built with a WDK.
     pub(crate) fn needs_wdk(&self, package: &str) -> bool {
         let packages = self.metadata.workspace_packages().into_iter();
         packages.filter(|it| it.name.as_str() == package).any(|it| it.metadata.get("wdk").is_some())
     }
 
-    /// The driver whose folder contains that of the manifest, or the current one.
+    /// The driver whose folder contains the manifest, or else the current folder.
     fn surrounding_driver(&self) -> Option<&str> {
         let folder =
             |package: &Package| package.manifest_path.as_std_path().parent().map(PathBuf::from);

@@ -1,9 +1,9 @@
 //! Control data of a sent datagram: whole messages with any level, type and data.
 //!
-//! The host reads it in `WskSendTo`, and writes what arrives of it in `WskReceiveFrom`. A send must succeed or be
+//! The host reads it in `WskSendTo`, and writes the part that arrives in `WskReceiveFrom`. A send must succeed or be
 //! refused; a datagram that arrives must carry whole messages.
 //!
-//! Messages that are not whole are left out here: the host reports them as a broken rule (INV-26) and stops.
+//! This target leaves out incomplete messages: the host reports them as a violation (INV-26) and stops.
 
 use test_support::raw::datagrams::{
     RawControlMessage, Receive, any_port, bound, message, send_with_control,

@@ -18,7 +18,7 @@ use wsk_host::{Config, Host, Timing};
 /// A target's function.
 pub type FuzzTarget = fn(&[u8]);
 
-/// Every target by its name, which its folder of seeds and its binary have, too.
+/// Every target by its name, which is also the name of its folder of seeds and of its binary.
 pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("control_data", control_data::run),
     ("control_messages", control_messages::run),

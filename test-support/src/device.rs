@@ -1,4 +1,4 @@
-//! Devices of a driver: the functions of the host that neither `wsk` nor `wsk-sys` needs.
+//! A driver's devices: host functions that neither `wsk` nor `wsk-sys` needs.
 
 use wsk_sys::{BOOLEAN, NTSTATUS, PDEVICE_OBJECT, PDRIVER_OBJECT, PUNICODE_STRING, ULONG};
 

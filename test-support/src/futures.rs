@@ -36,7 +36,7 @@ pub fn poll_and_forget(future: impl Future) {
     std::mem::forget(future);
 }
 
-/// Runs `end` to its end, and `meanwhile` beside it, which may end before.
+/// Runs `end` to its end, and `meanwhile` concurrently, which may end earlier.
 pub async fn until<T>(end: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
     let (mut end, mut meanwhile) = (pin!(end), pin!(meanwhile));
     let mut is_running = true;

@@ -86,7 +86,7 @@ impl<T> Drop for Pool<T> {
     }
 }
 
-/// An object of the kernel's, initialized by `initialize` in zeroed memory.
+/// A kernel object, initialized by `initialize` in zeroed memory.
 pub fn object<T>(initialize: impl FnOnce(*mut T)) -> Pool<T> {
     // SAFETY: the kernel's structures are integers and pointers, for which zeroes are valid.
     let object = Pool::new(unsafe { std::mem::zeroed() });

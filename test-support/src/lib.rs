@@ -1,6 +1,6 @@
 //! Shared by the tests of this workspace.
 //!
-//! - [`process`]: scenarios that end their process, run in one of their own;
+//! - [`process`]: scenarios that end their process, each run in a separate one;
 //! - [`seeds`]: the number of seeds that a test runs with;
 //! - `mistakes` (feature of that name): sources that must not compile, with the compiler's messages;
 //! - `raw`, `hosts` and `kernel` (feature `raw`): a WSK client that makes the raw calls as a driver in C does, the

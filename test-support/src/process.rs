@@ -13,7 +13,7 @@ pub fn test_of<F>() -> String {
     name.split_once("::").map_or(name, |(_, path)| path).to_owned()
 }
 
-/// Runs `scenario` in a process of its own, which must fail. Returns what the process wrote to standard error.
+/// Runs `scenario` in a separate process, which must fail. Returns what the process wrote to standard error.
 ///
 /// `test` is the path of the calling test; the new process runs it, and only it. There, `scenario` is called with
 /// `argument`, and this returns `None`.

@@ -118,7 +118,7 @@ fn a_path_that_is_not_unicode_is_refused() {
     }
 }
 
-/// The macro is there, but what it is made of is not.
+/// The macro exists, but the names in its body do not.
 #[test]
 fn a_macro_that_no_longer_evaluates_is_named_with_its_reason() {
     let drain = "#define WSK_FLAG_DRAIN   0x00000004";
@@ -231,7 +231,7 @@ fn parts_of_different_versions_are_no_kit() {
     ]);
 }
 
-/// Folders that are given together are those of one release.
+/// Folders that are given together must belong to one release.
 #[test]
 fn folders_of_different_releases_are_refused() {
     // Each is whole: the second would be ignored.
@@ -362,7 +362,7 @@ fn a_partial_folder_of_packages_is_answered_with_the_package_that_is_missing() {
     let sdk = headers.path().join("Microsoft.Windows.SDK.CPP.10.0.26100.1742/c/Include");
     fs::remove_dir_all(sdk.join("10.0.26100.0/km")).unwrap();
     are_read(headers.path());
-    // Its headers may be incomplete, too.
+    // Its headers may also be incomplete.
     fs::remove_file(sdk.join("10.0.26100.0/shared/netiodef.h")).unwrap();
     let run = on(&["regen", "--check"], headers.path(), &[]);
     run.fails_with(&["cannot be read", "'netiodef.h' file not found"]);

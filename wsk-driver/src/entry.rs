@@ -39,8 +39,8 @@ pub struct Settings {
     pub threads: usize,
 }
 
-/// A driver during its start: what it was loaded with, and what its tasks need. WSK and the runtime are started when they
-/// are first asked for.
+/// A driver during its start, with its load parameters and the objects its tasks need. WSK and the runtime are started
+/// when they are first asked for.
 ///
 /// `DriverUnload` ends them, and so does a start that fails: the runtime with its tasks, the provider, the registration.
 pub struct Driver {
@@ -150,7 +150,7 @@ impl Driver {
     }
 }
 
-/// A cell is full where it was just empty, or the other way round, which cannot be: an error instead of a panic.
+/// The error for a cell that is unexpectedly full or empty. This cannot happen; it is an error instead of a panic.
 fn started_twice() -> Error {
     Error::new(STATUS_INVALID_DEVICE_REQUEST, format_args!("the driver was started twice"))
 }
@@ -163,8 +163,8 @@ pub(crate) struct StartedObjects {
 }
 
 impl StartedObjects {
-    /// Ends everything, in the order that shutdown requires: the tasks, then what the driver keeps, then the provider, then
-    /// the registration, which waits for the requests that they left in flight.
+    /// Ends everything, in the order that shutdown requires: the tasks, then the driver's state, then the provider,
+    /// then the registration, which waits for the requests that they left in flight.
     pub(crate) fn end<T>(self, kept: T, passive: Passive) {
         let Self { runtime, provider, registration } = self;
         if let Some(runtime) = runtime {
@@ -185,10 +185,10 @@ struct DriverState<T> {
     parts: StartedObjects,
 }
 
-/// Ends what a driver keeps, while its tasks still run.
+/// Ends a driver's state, while its tasks still run.
 pub(crate) type StopFunction<T> = fn(T, Passive);
 
-/// Starts a driver: what [`driver!`](crate::driver) makes of `DriverEntry`.
+/// Starts a driver: the body of the `DriverEntry` that [`driver!`](crate::driver) defines.
 ///
 /// # Safety
 ///
@@ -305,7 +305,7 @@ impl<C: FnOnce()> Call<C> {
     }
 }
 
-/// A call of an async function. Its methods are found if those of [`Call`] itself do not apply.
+/// A call of an async function. Its methods are used if those of [`Call`] itself do not apply.
 #[doc(hidden)]
 pub trait AsyncCall {
     /// Of the function that starts the driver.
@@ -322,7 +322,7 @@ pub trait AsyncCall {
 /// A call that returns a future with this output.
 #[doc(hidden)]
 pub trait OfFuture<O> {
-    /// Makes the future, in the pool since the stack is small, and waits for it.
+    /// Creates the future in the pool, since the stack is small, and waits for it.
     fn wait(self, passive: Passive) -> wsk::Result<O>;
 }
 
@@ -370,11 +370,11 @@ where
 /// | `start` | a function, async or not: `fn(&Driver) -> Result<T, E>`, where `E` is [`Error`] or [`wsk::Error`] |
 /// | `stop` | optional: a function, async or not: `fn(T, Passive)` |
 ///
-/// `DriverEntry` calls `start`. If that fails, it ends what was started, logs the error and returns its status. Otherwise the
-/// driver keeps the value, a `T: Send + 'static`, until `DriverUnload`. That passes it to `stop`, while the tasks still run;
-/// or else drops it after the tasks. Then it ends the rest, in the [order](wsk::guide::unloading) that WSK requires, whatever
-/// the driver keeps: sockets, providers, runtimes, registrations of its own. It waits until no code of the driver runs but
-/// itself.
+/// `DriverEntry` calls `start`. If that fails, it ends what was started, logs the error and returns its status.
+/// Otherwise the driver keeps the value, a `T: Send + 'static`, until `DriverUnload`. That passes it to `stop`, while
+/// the tasks still run; or else drops it after the tasks. Then it ends the rest, in the [order](wsk::guide::unloading)
+/// that WSK requires, whatever the driver keeps: sockets, providers, runtimes, and its own registrations. It waits
+/// until no code of the driver runs but itself.
 ///
 /// ```
 /// use core::net::Ipv4Addr;

@@ -69,7 +69,7 @@ impl From<wsk::Error> for Error {
 
 /// Adds a description to an error.
 pub trait Context<T> {
-    /// Puts a description before the error, which is formatted only if there is one.
+    /// Puts a description before the error. The description is formatted only if there is an error.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! What every WSK driver has around its tasks: entry and unload, parameters from the registry, messages to the debugger, a
-//! panic handler, and the functions that compiled code calls.
+//! The parts that every WSK driver has around its tasks: entry and unload, parameters from the registry, messages to
+//! the debugger, a panic handler, and the functions that compiled code calls.
 //!
-//! [`driver!`] makes a driver of one function. This is a whole one:
+//! [`driver!`] turns a function into a driver. This is a complete one:
 //!
 //! ```
 //! #![cfg_attr(windows, no_std)]
@@ -41,12 +41,13 @@
 //! | `wdk-sys` | nothing: the kernel's types are those of the crate wdk-sys | no |
 //!
 //! Each of the first four is a macro, which [`driver!`] calls. A driver with crates that bring their own (`wdk-panic`,
-//! `wdk-alloc`, the WDK's libraries) turns the feature off; one with an entry of its own calls the other macros. In a KMDF driver,
-//! [`DeviceClient`] is what a device has of WSK, and `cargo wsk new --kind kmdf` makes such a driver.
+//! `wdk-alloc`, the WDK's libraries) turns the feature off; one with its own entry point calls the other macros. In a
+//! KMDF driver, [`DeviceClient`] holds everything a device needs from WSK, and `cargo wsk new --kind kmdf` creates such
+//! a driver.
 //!
 //! # Targets
 //!
-//! On other systems than Windows, and in tests, the macros define `DriverEntry` alone, as a function that a test on
+//! On systems other than Windows, and in tests, the macros define only `DriverEntry`, as a function that a test on
 //! [wsk-host](https://docs.rs/wsk-host) loads.
 //!
 //! Minimum Windows: Windows 8. Minimum Rust: 1.85.

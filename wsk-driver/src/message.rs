@@ -1,4 +1,8 @@
 //! Messages to the kernel debugger.
+//!
+//! # Safety
+//!
+//! The driver's name is a pointer to a static, which is valid as long as the driver is loaded.
 
 #![expect(unsafe_code, reason = "a static pointer to the driver's name")]
 
@@ -17,7 +21,7 @@ fn stored_name() -> &'static AtomicPtr<&'static str> {
     unsafe { image_static(&NAME) }
 }
 
-/// Sets the prefix of the driver's messages, which is `wsk-driver` before. For a driver with an entry of its own;
+/// Sets the prefix of the driver's messages, which is `wsk-driver` until then. For a driver with its own entry point;
 /// [`driver!`](crate::driver) does it.
 ///
 /// IRQL: any.
@@ -82,7 +86,7 @@ impl<const N: usize> MessageText<N> {
         text
     }
 
-    /// Appends the end of a line, for which there is always room.
+    /// Appends the end of a line. There is always space for it.
     fn end_line(&mut self) {
         // INVARIANT: `write_str` leaves two bytes, and this function is called once.
         if let Some(end @ 0) = self.bytes.get_mut(self.length) {

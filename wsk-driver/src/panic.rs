@@ -26,9 +26,9 @@ use crate::message::MessageText;
 /// The message is on the stack of the thread that panicked.
 pub const BUG_CHECK_CODE: u32 = 0xE275_7374;
 
-/// Logs the panic and brings the system down: what a panic handler does. A panic is a bug in the driver or in one of its
+/// Logs the panic and brings the system down, as a panic handler must. A panic is a bug in the driver or in one of its
 /// dependencies.
-// Into the panic handler, by whose name an audit of the driver knows where panics end.
+// Inlined into the panic handler: an audit of the driver recognizes panics by the handler's name.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the audit looks for KeBugCheckEx in the panic handler")]
 pub fn stop(info: &PanicInfo<'_>) -> ! {
@@ -55,9 +55,9 @@ pub fn bug_check(message: fmt::Arguments<'_>, location: Option<&Location<'_>>) -
     unsafe { KeBugCheckEx(BUG_CHECK_CODE, message, file, length, line) }
 }
 
-/// Defines the driver's panic handler, which is [`panic::stop`](crate::panic::stop). [`driver!`](crate::driver) does this
-/// with the feature `panic-handler`; a driver with an entry of its own may do it here. Nothing in tests, and on other
-/// systems than Windows.
+/// Defines the driver's panic handler, which is [`panic::stop`](crate::panic::stop). [`driver!`](crate::driver) does
+/// this with the feature `panic-handler`; a driver with its own entry point may use this macro. Nothing in tests, and
+/// on other systems than Windows.
 #[macro_export]
 macro_rules! panic_handler {
     () => {

@@ -147,7 +147,7 @@ impl Parameters {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` if the text is no address with a port.
+    /// - `STATUS_INVALID_PARAMETER` if the text is not an address with a port.
     /// - Those of [`text`](Self::text).
     pub fn address(&self, name: &str) -> Result<Option<SocketAddr>> {
         let Some(text) = self.text(name)? else {
@@ -278,7 +278,7 @@ impl Key {
                 &raw mut length,
             )
         };
-        // Of the statuses of success, only this one has data.
+        // Of the success statuses, only this one comes with data.
         if status != 0 {
             return Err(Error::new(status, format_args!("status {status:#010X}")));
         }

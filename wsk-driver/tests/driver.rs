@@ -135,7 +135,7 @@ fn stop_runs_while_the_tasks_do() {
     assert_eq!(steps.len(), 8);
 }
 
-/// A driver with a runtime, a registration and a provider of its own, and a plain `stop`.
+/// A driver with its own runtime, registration and provider, and a plain `stop`.
 mod owns {
     use wsk::irql::Passive;
     use wsk::{Provider, Registration, Runtime, rt};
@@ -283,25 +283,25 @@ fn parameters_are_read() {
     load(Some(parameters::DriverEntry), &all).unwrap();
     assert_eq!(*parameters::STEPS.lock(), [["none"; 4], ["all"; 4]].concat());
 
-    // What is set and cannot be meant is an error.
+    // A value that is set but cannot be meant is an error.
     for (name, value, status) in [
         ("Port", number(65_536), 0xC000_000D_u32),
         ("Port", text("7"), 0xC000_0024),
         ("Number", text("7"), 0xC000_0024),
         ("Address", text("192.0.2.1"), 0xC000_000D),
         ("Address", number(1), 0xC000_0024),
-        // In a buffer with room for it.
+        // In a buffer with space for it.
         ("Text", number(7), 0xC000_0024),
         // One code unit, with its NUL, too many.
         ("Text", text(&"a".repeat(256)), 0x8000_0005),
     ] {
         let result = load(Some(parameters::DriverEntry), &[(name, value.clone())]);
-        // A warning is no status of success, and `Error` keeps it.
+        // A warning is not a success status, and `Error` keeps it.
         assert_eq!(result, Err(status.cast_signed()), "{name}: {value:?}");
     }
 }
 
-/// A driver with a device, to which its registration with WSK refers.
+/// A driver with a device, which its WSK registration references.
 mod device {
     use std::ptr;
 
@@ -413,7 +413,7 @@ fn every_device_has_a_client_of_its_own() {
         let second = start(8, "the second").unwrap();
         assert_eq!(first.kept().1, "the first");
 
-        // The port of another device: what was started ends.
+        // The port of another device: everything that was started ends.
         let error = start(7, "the third").err().unwrap();
         assert_eq!(error.status(), STATUS_ADDRESS_ALREADY_EXISTS);
         assert!(error.to_string().starts_with("cannot serve on port 7: "), "{error}");

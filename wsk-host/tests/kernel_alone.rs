@@ -1,4 +1,4 @@
-//! The kernel without WSK: what a driver without sockets is tested on.
+//! The kernel without WSK, on which a driver without sockets can be tested.
 
 use std::time::Duration;
 

@@ -16,8 +16,8 @@ use crate::mapping::Mapping;
 
 /// A driver, loaded from its image by the host of the current thread.
 ///
-/// Its requests and its registry key are those of [`wsk_host::Driver`]; [`wsk_host::File`] opens its devices. If this is dropped,
-/// the driver stays loaded.
+/// Its requests and its registry key work like those of [`wsk_host::Driver`]; [`wsk_host::File`] opens its devices. If
+/// this is dropped, the driver stays loaded.
 pub struct Driver {
     driver: wsk_host::Driver,
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -38,7 +38,7 @@ impl Options {
         Self::default()
     }
 
-    /// Sets the driver's name: that of its registry key and of its driver object.
+    /// Sets the driver's name, which its registry key and its driver object also have.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());

@@ -1,4 +1,4 @@
-//! The reasons for which a driver is not loaded.
+//! The reasons why a driver is not loaded.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use wsk_sys::NTSTATUS;
 
 use crate::image::ImageError;
 
-/// The reason for which a driver is not loaded.
+/// The reason why a driver is not loaded.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -29,7 +29,7 @@ pub enum LoadError {
     MissingImports {
         /// The file.
         path: PathBuf,
-        /// All of them, each as `library!name`.
+        /// All missing imports, each as `library!name`.
         imports: Vec<String>,
     },
     /// The system has no memory for the image.

@@ -1,4 +1,4 @@
-//! The contents of an image: its memory as Windows maps it, and what the loader does with it.
+//! The contents of an image: its memory as Windows maps it, and the facts that the loader needs.
 //!
 //! The bytes are foreign. Every offset and size is checked against the image before it is used.
 
@@ -30,7 +30,7 @@ const MOST_IMPORTS: usize = 1 << 16;
 /// The offset of the address of the security cookie in the load configuration.
 const COOKIE: usize = 88;
 
-/// The reason for which an image is refused.
+/// The reason why an image is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageError(String);
 
@@ -109,7 +109,7 @@ pub struct Image {
     pub(crate) headers: Range<usize>,
     pub(crate) sections: Vec<Section>,
     pub(crate) entry: usize,
-    /// The address for which the image was linked.
+    /// The address that the image was linked for.
     pub(crate) base: u64,
     /// The offsets of addresses.
     pub(crate) relocations: Vec<usize>,
@@ -118,7 +118,7 @@ pub struct Image {
     pub(crate) cookie: Option<usize>,
     /// The function table: the frames of functions.
     pub(crate) functions: Range<usize>,
-    /// The GUID of the image's PDB, as its bytes are in memory.
+    /// The GUID of the image's PDB, in the byte order of memory.
     pub(crate) pdb: Option<[u8; 16]>,
 }
 
@@ -141,7 +141,7 @@ impl Image {
     pub fn parse(file: &[u8]) -> Result<Self> {
         let pe = match PeFile64::parse(file) {
             Ok(pe) => pe,
-            Err(error) => return refuse(format!("this is no 64-bit PE image: {error}")),
+            Err(error) => return refuse(format!("this is not a 64-bit PE image: {error}")),
         };
         let headers = pe.nt_headers();
         require_driver(headers)?;
@@ -234,7 +234,7 @@ fn require_driver(headers: &ImageNtHeaders64) -> Result<()> {
     Ok(())
 }
 
-/// Copies a section to its place, behind the one that ends at `end`.
+/// Copies a section to its place, after the one that ends at `end`.
 fn map_section(
     section: &ImageSectionHeader,
     file: &[u8],
@@ -267,7 +267,7 @@ fn map_section(
         bytes[start..start + length].copy_from_slice(source);
     }
     let characteristics = section.characteristics.get(LE);
-    // As the section INIT of Microsoft's linker: nothing writes to its code.
+    // Like the section INIT of Microsoft's linker: nothing writes to its code.
     let access = if characteristics & IMAGE_SCN_MEM_EXECUTE != 0 {
         Protection::Execute
     } else if characteristics & IMAGE_SCN_MEM_WRITE != 0 {
@@ -401,14 +401,14 @@ fn pdb_guid(bytes: &[u8], directory: Range<usize>) -> Option<[u8; 16]> {
     data.strip_prefix(b"RSDS")?.get(..16)?.try_into().ok()
 }
 
-/// The word at an offset at which the image has eight bytes.
+/// The word at an offset where the image has eight bytes.
 pub(crate) fn read_word(bytes: &[u8], offset: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[offset..offset + 8]);
     u64::from_le_bytes(word)
 }
 
-/// Writes a word at an offset at which the image has eight bytes.
+/// Writes a word at an offset where the image has eight bytes.
 pub(crate) fn write_word(bytes: &mut [u8], offset: usize, word: u64) {
     bytes[offset..offset + 8].copy_from_slice(&word.to_le_bytes());
 }

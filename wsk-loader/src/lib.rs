@@ -1,8 +1,9 @@
 //! Runs the image of a Windows driver, the `.sys` that ships, in this process, on [`wsk_host`].
 //!
-//! `wsk-host` runs a driver's source, compiled for the machine. This crate runs what the linker has made for Windows: it
-//! maps the image, relocates it, binds its imports to the host, and calls `DriverEntry`. Everything that the host offers
-//! to a linked client works for the image: the networks, seeds, versions of Windows, faults, and the verifier.
+//! `wsk-host` runs a driver's source, compiled for the machine. This crate runs the image that the linker made for
+//! Windows: it maps the image, relocates it, binds its imports to the host, and calls `DriverEntry`. Everything that
+//! the host offers to a linked client works for the image: the networks, seeds, versions of Windows, faults, and the
+//! verifier.
 //!
 //! ```no_run
 //! use wsk_host::{Config, Host};
@@ -31,8 +32,8 @@
 //!
 //! # Limits
 //!
-//! - **It is no sandbox.** The image runs with your rights, and can do what your programs can. Never load one that you do
-//!   not trust.
+//! - **It is not a sandbox.** The image runs with your rights, and can do what your programs can. Never load one that
+//!   you do not trust.
 //! - Linux on x64 only. Elsewhere [`Driver::load`] fails.
 //! - Exceptions do not reach the driver's handlers: an exception ends the process with a report.
 //! - The host emulates one processor whose threads do not run at the same time with a seed, and has no interrupts:

@@ -14,7 +14,7 @@ use crate::image::{Image, Import, ImportName, PAGE, Protection, read_word, write
 use crate::modules::Module;
 use crate::{modules, trap, unwind};
 
-/// The cookie with which linkers initialize images. A driver stops if it is still that.
+/// The cookie that linkers put into images. A driver stops if it still has this value.
 const DEFAULT_COOKIE: u64 = 0x2B99_2DDF_A232;
 
 /// The size of the function that takes the place of a missing import.
@@ -31,7 +31,7 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// Maps an image. Nothing of it has run afterwards.
+    /// Maps an image. None of its code has run when this returns.
     pub(crate) fn new(
         mut image: Image,
         path: &Path,
@@ -120,7 +120,7 @@ fn exports(library: &str, name: &str) -> bool {
     }
 }
 
-/// Adds the distance between the image's addresses and those for which it was linked.
+/// Adds the distance between the image's addresses and those that it was linked for.
 fn relocate(image: &mut Image, start: u64) {
     let distance = start.wrapping_sub(image.base);
     for offset in &image.relocations {
@@ -137,7 +137,7 @@ fn initialize_cookie(bytes: &mut [u8], offset: usize, start: u64) {
     }
 }
 
-/// The functions for missing imports. Each calls [`missing`] with its name, whatever its arguments are.
+/// The functions for missing imports. Each calls [`missing`] with its name, whatever its arguments.
 fn stubs_of(names: &[Box<[u8]>]) -> Vec<u8> {
     let mut code = Vec::new();
     for name in names {

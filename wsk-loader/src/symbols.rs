@@ -23,11 +23,11 @@ impl Symbols {
         Self { file, functions: OnceLock::new() }
     }
 
-    /// The function at an offset in the image. None if there is no PDB, or it is of another image.
+    /// The function at an offset in the image. `None` if there is no PDB, or if it belongs to another image.
     pub(crate) fn function_at(&self, offset: usize) -> Option<&str> {
         let functions = self.functions.get_or_init(|| {
             let file = self.file.as_ref();
-            // Without names a report is complete, too.
+            // A report is complete even without names.
             file.and_then(|(path, guid)| read(path, guid).ok()).unwrap_or_default()
         });
         let (_, (end, name)) = functions.range(..=offset).next_back()?;

@@ -21,7 +21,7 @@ unsafe extern "C" {
     fn __deregister_frame(table: *const c_void);
 }
 
-/// A table that the unwinder has.
+/// A table that is registered with the unwinder.
 ///
 /// # Invariants
 ///
@@ -90,7 +90,7 @@ pub(crate) fn register_unloaded(range: &Range<usize>) {
 /// The size of an entry of an image's table.
 const ENTRY: usize = 12;
 
-/// The numbers of registers in DWARF, by those of Microsoft's unwind codes.
+/// The DWARF numbers of registers, indexed by their numbers in Microsoft's unwind codes.
 const NUMBERS: [u8; 16] = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 const RSP: u8 = 7;
 const RETURN_ADDRESS: u8 = 16;
@@ -121,7 +121,7 @@ fn append_number(code: &mut Vec<u8>, mut number: usize) {
     }
 }
 
-/// Appends what is common to all functions: at their beginning, the return address is at the top of the stack. Returns
+/// Appends the part common to all functions: on entry, the return address is at the top of the stack. Returns
 /// its offset.
 fn append_common(table: &mut Vec<u8>) -> usize {
     let at = table.len();
@@ -167,7 +167,7 @@ fn of_entry_points() -> Vec<u8> {
 #[derive(Default)]
 struct UnwindRules {
     code: Vec<u8>,
-    /// The offset in the prologue that the rules have come to.
+    /// The offset in the prologue that the rules have reached.
     at: usize,
     /// The bytes that the prologue has pushed or allocated.
     depth: usize,
@@ -272,7 +272,7 @@ enum UnwindOperation {
     Allocate(usize),
     SetFrame,
     Save(u8, usize),
-    /// Nothing that a backtrace needs.
+    /// An operation that a backtrace does not need.
     Nothing,
 }
 

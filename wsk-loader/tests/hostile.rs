@@ -34,7 +34,7 @@ const SECTION: usize = OPTIONAL + 240;
 fn every_defect_has_its_message() {
     assert_eq!(with(0, b"MZ"), "accepted");
     let cases: [(usize, &[u8], &str); 16] = [
-        (0, b"ELF", "this is no 64-bit PE image"),
+        (0, b"ELF", "this is not a 64-bit PE image"),
         (FILE, &[0x64, 0xAA], "the machine type 0xaa64; this host runs images for x64 (0x8664)"),
         (FILE + 18, &[0x20], "was not linked"),
         (FILE + 18, &[0x23], "has no relocations: link it without /FIXED"),

@@ -18,7 +18,7 @@ use proc_macro::TokenStream;
 /// use wsk::flags::SendFlags;
 /// use wsk::sys::{NTSTATUS, PIRP, PVOID, PWSK_BUF, PWSK_SOCKET, ULONG};
 ///
-/// /// A table of some interface, as its header has it.
+/// /// A table of some interface, as declared in its header.
 /// #[repr(C)]
 /// pub struct EXAMPLE_DISPATCH {
 ///     pub ExamplePing: Option<unsafe extern "C" fn(PVOID, ULONG, PWSK_BUF, ULONG, PIRP) -> NTSTATUS>,
@@ -58,7 +58,7 @@ use proc_macro::TokenStream;
 /// - `Basic: BasicDispatch` is the table that a socket's table begins with. The wrapper dereferences to it.
 /// - `Version: USHORT` is a value, which a method reads. With `#[reserved]` no method does.
 ///
-/// `#[cfg]` on a field is the condition of its slot. Documentation and other attributes are the method's.
+/// `#[cfg]` on a field is the condition of its slot. Documentation and other attributes apply to the method.
 ///
 /// # Attributes of functions
 ///
@@ -72,7 +72,7 @@ use proc_macro::TokenStream;
 ///   parameter of the method. The type is a number or a pointer.
 /// - `#[flags]`: of a type with `bits()`, where the function takes a `ULONG`.
 ///
-/// # What it becomes
+/// # Expansion
 ///
 /// ```text
 #[doc = include_str!("../tests/expansion/provider_table.txt")]
@@ -123,7 +123,7 @@ pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream 
 ///
 /// # Soundness
 ///
-/// What the attribute writes is safe code: the set of the methods, and for listeners the trait by which the type
+/// The attribute generates safe code: the set of the methods, and for listeners the trait with which the type
 /// listens. `wsk` builds the table from the type itself, with functions that accept a null context, or the memory of
 /// a socket with a handler of this type ([INV-39](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-39),
 /// [INV-46](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-46)). They lend the indication for the duration of
@@ -134,7 +134,7 @@ pub fn provider_table(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// [INV-62](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-62)). A panic does not leave them
 /// ([INV-64](https://docs.rs/wsk/latest/wsk/rules/index.html#inv-64)).
 ///
-/// # What it becomes
+/// # Expansion
 ///
 /// ```text
 #[doc = include_str!("../tests/expansion/events.txt")]

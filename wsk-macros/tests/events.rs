@@ -59,7 +59,7 @@ fn raw_identifiers_are_recognized() {
     assert!(r#type::TABLE.WskReceiveFromEvent.is_some());
 }
 
-/// A method's condition is its slot's, and an implementation's its table's.
+/// A `cfg` on a method applies to its slot, and one on an implementation to its table.
 #[test]
 fn a_cfg_applies_to_its_slot_or_table() {
     use wsk::events::{
@@ -100,7 +100,7 @@ fn a_cfg_applies_to_its_slot_or_table() {
     assert_eq!(<Tunnel as ListenTable>::INHERITED, EventMask::SEND_BACKLOG);
 }
 
-/// The names of this crate's items, and of its user's, do not meet.
+/// The names of this crate's items and those of its user do not clash.
 #[test]
 fn names_of_the_user_are_never_captured() {
     #![allow(non_camel_case_types, dead_code, unused_imports, reason = "names that are not used")]

@@ -121,7 +121,7 @@ fn a_method_calls_its_slot_with_the_socket_and_without_what_is_reserved() {
     let dispatch = unsafe { ListenDispatch::of(&raw mut socket) };
     // SAFETY: the function takes any arguments.
     assert_eq!(unsafe { dispatch.bind(address, irp) }, STATUS_SUCCESS);
-    // What all tables begin with is called in the same way.
+    // The slots that all tables begin with are called in the same way.
     // SAFETY: the slot is null.
     assert_eq!(unsafe { dispatch.close_socket(irp) }, STATUS_NOT_IMPLEMENTED);
 }

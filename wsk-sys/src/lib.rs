@@ -36,7 +36,7 @@
 //!
 //! | feature | effect | default |
 //! |---|---|---|
-//! | `host` | leaves the kernel's functions undefined on Windows, too, for the process to define; not for drivers | no |
+//! | `host` | leaves the kernel's functions undefined on Windows as well, for the process to define; not for drivers | no |
 //! | `wdk-sys` | takes the kernel's types from the crate wdk-sys | no |
 //!
 //! # wdk-sys

@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! The functions that search control data read through raw pointers, and only within the length that the caller vouches
-//! for: every `cmsg_len` found there is checked against what is left.
+//! for: every `cmsg_len` found there is checked against the remaining length.
 
 #![expect(unsafe_code, reason = "control data behind raw pointers; see Safety")]
 
@@ -193,7 +193,7 @@ mod tests {
     use crate::INT;
     use crate::fields::size_t;
 
-    /// Control data, aligned as headers are. The first is at the beginning.
+    /// Control data, with the alignment of headers. The first header is at the start.
     struct Control {
         words: Vec<u64>,
         length: usize,

@@ -44,7 +44,7 @@ pub unsafe fn find_pool_routines() {
     ALLOCATE.store(found, Ordering::Release);
 }
 
-/// Allocates pool, or returns null. The memory is zeroed unless `Flags` says otherwise.
+/// Allocates pool, or returns null. The memory is zeroed unless `Flags` has `POOL_FLAG_UNINITIALIZED`.
 ///
 /// The kernel exports a function of this name since Windows 10, version 2004. This function calls it if
 /// [`find_pool_routines`] has found it. Otherwise it calls [`ExAllocatePoolWithTag`], which supports

@@ -8,7 +8,7 @@
 
 use crate::{NTSTATUS, PVOID, UCHAR, ULONG};
 
-/// For [`BCryptGenRandom`]: the numbers are those of the system's generator, without an algorithm handle.
+/// For [`BCryptGenRandom`]: uses the system's generator, without an algorithm handle.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows/win32/api/bcrypt/nf-bcrypt-bcryptgenrandom).
 pub const BCRYPT_USE_SYSTEM_PREFERRED_RNG: ULONG = 0x0000_0002;

@@ -7,7 +7,7 @@ use std::fmt;
 pub enum DefectKind {
     /// The headers or sections of the image.
     Image,
-    /// An import that is not the kernel's, or that the image's least Windows lacks.
+    /// An import that the kernel does not export, or that the image's oldest Windows lacks.
     Import,
     /// A part of the image is pageable or discarded.
     Pageable,
@@ -42,11 +42,11 @@ impl DefectKind {
 pub struct Finding {
     /// The kind of defect.
     pub kind: DefectKind,
-    /// The name in the source of the function that has it, if it is a function's.
+    /// The source name of the function that has the defect, if it is in a function.
     pub function: Option<String>,
     /// The defect.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: &'static str,
 }
 

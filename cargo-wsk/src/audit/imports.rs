@@ -33,8 +33,8 @@ pub fn newer_functions() -> impl Iterator<Item = (&'static str, &'static str)> {
     LIST.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '))
 }
 
-/// The imports that are newer than the least Windows of an image, or come in a later update of it. An image names major and minor
-/// version only.
+/// The imports that are newer than the oldest Windows of an image, or that a later update of it adds. An image names
+/// major and minor version only.
 pub(super) fn findings(imports: &[Import], least: (u16, u16)) -> Vec<Finding> {
     let first_build = RELEASES.iter().find(|(_, (major, minor, _), _)| (*major, *minor) >= least);
     let newer = imports.iter().filter_map(|import| {

@@ -16,7 +16,7 @@ use crate::image;
 pub struct Summary {
     driver: PathBuf,
     bytes: usize,
-    /// The names of other images, and of the functions that come from them.
+    /// The names of other images, and of the functions imported from them.
     pub imports: Vec<(String, Vec<String>)>,
 }
 
@@ -33,11 +33,11 @@ impl Summary {
         self.bytes
     }
 
-    /// Reads an image, which must have no defect.
+    /// Reads an image, which must not have a defect.
     ///
     /// # Errors
     ///
-    /// If the kernel would not load it, or would page a part of it out.
+    /// If the kernel would not load the image, or would page out a part of it.
     pub fn of(driver: &Path) -> Result<Self> {
         let (summary, findings) = Self::read(driver)?;
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -49,11 +49,11 @@ impl Summary {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or is no 64-bit image for the kernel.
+    /// If the file cannot be read, or is not a 64-bit kernel image.
     pub(super) fn read(driver: &Path) -> Result<(Self, Vec<Finding>)> {
         let data = super::read(driver)?;
         let file = PeFile64::parse(&*data)
-            .with_context(|| format!("{} is no 64-bit image for Windows", driver.display()))?;
+            .with_context(|| format!("{} is not a 64-bit Windows image", driver.display()))?;
         let header = file.nt_headers().optional_header();
         ensure!(
             header.subsystem() == IMAGE_SUBSYSTEM_NATIVE,
@@ -103,7 +103,7 @@ impl Summary {
 struct HeaderFacts {
     checksum: u32,
     expected_checksum: u32,
-    /// The least version of Windows.
+    /// The oldest version of Windows that loads it.
     subsystem: (u16, u16),
     characteristics: u16,
     /// Of sections, in bytes.
@@ -113,7 +113,7 @@ struct HeaderFacts {
     writable_code: Vec<String>,
 }
 
-/// The size of a page, with which the kernel protects the sections of a driver.
+/// The size of a page, the unit in which the kernel protects the sections of a driver.
 const PAGE: u32 = 0x1000;
 
 /// Windows 8, the least version that wsk runs on.

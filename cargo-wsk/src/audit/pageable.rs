@@ -1,6 +1,6 @@
 //! Checks that no part of an image can be paged out, or is discarded after the driver's start.
 //!
-//! A driver's sections are resident unless their name says otherwise, which the system reads, or the driver asks
+//! A driver's sections are resident, unless their names mark them as pageable for the system, or the driver asks
 //! for it.
 
 use object::pe;
@@ -51,7 +51,7 @@ pub fn findings(sections: &[Section], imports: &[Import]) -> Vec<Finding> {
         if PAGING.contains(&name.as_str()) {
             add(format!("`{name}` makes the driver pageable"), RESIDENT);
         }
-        // Those that are newer are findings of their own.
+        // Newer functions are separate findings.
         if name.starts_with("ExAllocatePool") && name != ALLOCATES && !name.ends_with(['2', '3']) {
             add(format!("`{name}` may return paged pool, or raise an exception"), NONPAGED);
         }

@@ -90,7 +90,7 @@ pub fn findings(image: &Image) -> Result<Vec<Finding>> {
     Ok(culprits.iter().map(finding).collect())
 }
 
-/// What to do about a panic.
+/// The remedy for a panic.
 const REMEDY: &str = "A panic brings the system down. Let the compiler see that there is none: `get` instead of an index, \
                       `checked_…` and `split_at_checked` instead of their counterparts that panic, an error instead of `unwrap`.";
 

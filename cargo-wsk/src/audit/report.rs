@@ -36,7 +36,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is no 64-bit image for the kernel, or has no symbols.
+    /// If the file cannot be read, is not a 64-bit kernel image, or has no symbols.
     pub fn of(driver: &Path, budget: Option<u32>) -> Result<Self> {
         let (summary, mut findings) = Summary::read(driver)?;
         let image = Image::read(driver)?;

@@ -1,7 +1,7 @@
 //! Code and unwind information of arm64.
 //!
 //! [Microsoft's page](https://learn.microsoft.com/cpp/build/arm64-exception-handling) describes the latter. It is read
-//! here, since no kept library does: `pe-unwind-info` has x64 only, `object` and `goblin` have no arm64.
+//! here, since no maintained library does: `pe-unwind-info` has x64 only, `object` and `goblin` have no arm64.
 
 use std::collections::BTreeMap;
 

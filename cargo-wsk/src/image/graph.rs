@@ -68,7 +68,7 @@ impl<'a> Depths<'a> {
             let Some(below) = self.find(callee, path) else {
                 continue;
             };
-            // An image that is no driver's may have frames of any size.
+            // An image that is not a driver may have frames of any size.
             let bytes = if is_tail { below } else { function.frame.saturating_add(below) };
             if bytes > deepest.bytes {
                 deepest = Depth { bytes, next: Some(callee) };

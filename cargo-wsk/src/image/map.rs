@@ -14,7 +14,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<u32, String>> {
             path.display()
         )
     })?;
-    let names = parse(&text).with_context(|| format!("{} is no linker's map", path.display()))?;
+    let names = parse(&text).with_context(|| format!("{} is not a linker map", path.display()))?;
     ensure!(!names.is_empty(), "{} has no functions", path.display());
     Ok(names)
 }
@@ -23,7 +23,7 @@ fn parse(text: &str) -> Result<BTreeMap<u32, String>> {
     const BASE: &str = "Preferred load address is";
     let base = text.lines().find_map(|line| line.trim().strip_prefix(BASE));
     let base = base.context("it has no load address")?;
-    let base = u64::from_str_radix(base.trim(), 16).context("its load address is no number")?;
+    let base = u64::from_str_radix(base.trim(), 16).context("its load address is not a number")?;
     let mut names = BTreeMap::new();
     for line in text.lines() {
         // ` 0001:0000dcb0       name       000000018000ecb0 f   object`, where `f` is of one linker only.

@@ -1,7 +1,7 @@
 //! Reads a driver's image: its sections, its imports, and its functions with their calls and their stack.
 //!
 //! The stack of a function follows from its unwind information, which the system itself relies on, and from its
-//! instructions, some of which use stack that needs no unwinding: the larger number counts. The calls follow from the
+//! instructions, some of which use stack without unwind data: the larger number counts. The calls are derived from the
 //! instructions. The names are those of the symbol table that `/DEBUG:SYMTAB` leaves in the image, or of the linker's map.
 
 mod arm64;
@@ -160,7 +160,7 @@ struct InstructionSet {
     return_address: u32,
 }
 
-/// The image as it is in memory.
+/// The image as mapped in memory.
 struct Memory<'a>(Vec<(u32, &'a [u8])>);
 
 impl<'a> Memory<'a> {
@@ -194,11 +194,11 @@ impl Image {
     pub fn read(path: &Path) -> Result<Self> {
         let data = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&data, &path.with_extension("map"))
-            .with_context(|| format!("cannot look into {}", path.display()))
+            .with_context(|| format!("cannot analyze {}", path.display()))
     }
 
     fn parse(data: &[u8], map: &Path) -> Result<Self> {
-        let file = PeFile64::parse(data).context("this is no 64-bit image")?;
+        let file = PeFile64::parse(data).context("this is not a 64-bit image")?;
         let processor = match file.architecture() {
             object::Architecture::X86_64 => x64::PROCESSOR,
             object::Architecture::Aarch64 => arm64::PROCESSOR,
@@ -252,7 +252,7 @@ impl Image {
         let place = |address: u32| functions.iter().position(|function| function.start == address);
         let mut exports = BTreeMap::new();
         for (name, address) in exported {
-            let place = place(address).with_context(|| format!("`{name}` is no function"))?;
+            let place = place(address).with_context(|| format!("`{name}` is not a function"))?;
             exports.insert(name, place);
         }
         let entry = file.nt_headers().optional_header().address_of_entry_point();
@@ -387,7 +387,7 @@ fn connect(
                     continue;
                 }
                 Flow::PushUnknown => {
-                    bail!("it cannot be known how much of the stack `{}` takes", function.name)
+                    bail!("the stack use of `{}` cannot be determined", function.name)
                 }
                 Flow::Jump(target) if own.contains(&target) => continue,
                 Flow::Call(target) | Flow::Jump(target) => {

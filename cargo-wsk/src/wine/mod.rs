@@ -1,8 +1,8 @@
 //! Runs a driver in Wine, on Linux.
 //!
-//! Wine loads a real `.sys` and gives it its own ntoskrnl.exe and netio.sys. This project wrote neither, so this shows
-//! that a driver loads, links and talks. It does not show IRQL, paging, callbacks, UDP, IPv6, options or cancellation:
-//! Wine has none of them.
+//! Wine loads a real `.sys` and links it with Wine's ntoskrnl.exe and netio.sys. This project wrote neither, so this
+//! shows that a driver loads, links and talks. It does not show IRQL, paging, callbacks, UDP, IPv6, options or
+//! cancellation: Wine has none of them.
 
 mod log;
 pub mod netio;

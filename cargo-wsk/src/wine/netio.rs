@@ -31,7 +31,7 @@ fn is_fault_in(line: &str, image: &Range<u64>) -> bool {
         .is_some_and(|address| image.contains(&address))
 }
 
-/// The addresses of Wine's netio.sys, which is loaded where it wants to be.
+/// The addresses of Wine's netio.sys, which is loaded at its preferred address.
 fn image() -> Option<Range<u64>> {
     let data = fs::read(Path::new(IMAGE)).ok()?;
     let file = PeFile64::parse(&*data).ok()?;

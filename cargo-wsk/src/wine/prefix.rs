@@ -50,11 +50,11 @@ pub struct ProgramOutput {
     pub output: String,
 }
 
-/// The time that a Wine program may take. Creating a prefix takes about 10 s here.
+/// The maximum time of a Wine program. Creating a prefix takes about 10 s on our test machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Prefix {
-    /// Creates a prefix in a folder of its own below `scratch`, and starts Wine's services there, whose output is
+    /// Creates a prefix in a new folder below `scratch`, and starts Wine's services there. Their output is
     /// collected in the log.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Prefix {
         self.folder.join("prefix").join("drive_c")
     }
 
-    /// Runs a program of Wine's to its end.
+    /// Runs a Wine program to its end.
     ///
     /// Its output is written to a file: the services that it starts continue writing after its end, and would block forever
     /// on a full pipe.

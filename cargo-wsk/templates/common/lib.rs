@@ -10,7 +10,7 @@ use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
 /// Receives messages: sends them to the kernel debugger, or prints them.
 pub type Log = fn(fmt::Arguments<'_>);
 
-/// Serves connections, each in a task of its own, until the listener fails or the driver is unloaded.
+/// Serves connections, each in its own task, until the listener fails or the driver is unloaded.
 ///
 /// # Errors
 ///

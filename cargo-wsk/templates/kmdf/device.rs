@@ -22,7 +22,7 @@ static INTERFACE: GUID = {{guid}};
 /// METHOD_BUFFERED, FILE_READ_ACCESS)`.
 const GET_ALLOCATIONS: ULONG = (0x22 << 16) | (1 << 14) | (0x800 << 2);
 
-/// What belongs to a device, in the memory that the framework allocates with it.
+/// The context of a device, in the memory that the framework allocates with it.
 struct Device {
     /// Only `prepare_hardware` and `release_hardware` use it, which the framework never calls at the same time for a device.
     client: Option<DeviceClient<()>>,

@@ -61,7 +61,7 @@ pub unsafe extern "system" fn driver_entry(
     }
 }
 
-/// What precedes the first device.
+/// The steps before the first device.
 fn prepare(parameters: &Parameters) -> Result<()> {
     if let Some(port) = parameters.port("Port")? {
         PORT.store(port, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use hickory_proto::serialize::binary::DecodeError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The network, or an allocation of `wsk`'s.
+    /// The network, or an allocation of `wsk`.
     System(wsk::Error),
     /// edge-http.
     EdgeHttp(edge_http::io::Error<wsk::Error>),
@@ -23,7 +23,7 @@ pub enum Error {
     Ntp(sntpc::Error),
     /// The peer's answer is larger than the buffer.
     TooLarge,
-    /// The peer's answer is not what was asked for.
+    /// The peer's answer does not match the request.
     Unexpected,
 }
 

@@ -89,7 +89,7 @@ fn string(text: &str) -> Result<MqttString<'_>> {
     MqttString::from_str(text).map_err(|_| Error::Mqtt("the text is too long"))
 }
 
-/// The error without what it borrows.
+/// The error without its borrowed parts.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn error<const N: usize>(error: MqttError<'_, N>) -> Error {
     Error::Mqtt(match error {

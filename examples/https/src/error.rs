@@ -10,7 +10,7 @@ use embedded_io_async::ErrorKind;
 pub enum Error {
     /// The URL is none, or not one of HTTPS with a host name.
     Url,
-    /// The network, or an allocation of `wsk`'s.
+    /// The network, or an allocation of `wsk`.
     System(wsk::Error),
     /// The protocol, or a certificate.
     Tls(rustls::Error),

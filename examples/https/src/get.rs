@@ -27,7 +27,7 @@ const HEADERS: usize = 4096;
 /// - [`Error::Tls`] if the server's certificate is not valid now, for the URL's host, by one of the roots; or for any other
 ///   error of the protocol.
 /// - [`Error::TooLarge`] if the page does not fit into `body`.
-/// - The others say what they are.
+/// - The other errors describe themselves.
 pub async fn get(
     wsk: &Provider,
     roots: &Roots,

@@ -22,7 +22,7 @@ impl Roots {
     ///
     /// # Errors
     ///
-    /// [`Error::Tls`] if one is no certificate.
+    /// [`Error::Tls`] if one is not a certificate.
     pub fn new<'a>(
         certificates: impl IntoIterator<Item = &'a [u8]>,
         others: &[TrustAnchor<'static>],

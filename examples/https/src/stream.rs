@@ -33,11 +33,11 @@ pub struct TlsStream {
     /// Decrypted bytes, from `taken` on.
     plaintext: Vec<u8>,
     taken: usize,
-    /// The peer has ended the connection as TLS does.
+    /// The peer has ended the connection with TLS's closing alert.
     ended: bool,
 }
 
-/// What the connection is to do when it can.
+/// The next action of the connection.
 #[derive(Clone, Copy)]
 enum Wish<'a> {
     /// Read.
@@ -46,11 +46,11 @@ enum Wish<'a> {
     Close,
 }
 
-/// What follows a step of the protocol.
+/// The consequence of a protocol step.
 enum Next {
     /// Another step.
     Step,
-    /// Sending what is to be sent, and then another step.
+    /// Send the pending data, then take another step.
     Send,
     /// Receiving, and then another step.
     Receive,
@@ -61,7 +61,7 @@ enum Next {
 }
 
 impl TlsStream {
-    /// Makes a handshake on a new connection, in which the server proves that it is `name`.
+    /// Performs a handshake on a new connection, in which the server proves that it is `name`.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl TlsStream {
         if this.grant(Wish::Encrypt(&[])).await? { Ok(this) } else { Err(Error::Truncated) }
     }
 
-    /// Ends the connection as TLS does, so that the peer knows that nothing is missing.
+    /// Ends the connection with TLS's closing alert, so that the peer knows that no data is missing.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl TlsStream {
         Ok(next)
     }
 
-    /// Sends what is to be sent. If the future is dropped, the next call continues.
+    /// Sends the pending data. If the future is dropped, the next call continues.
     async fn send(&mut self) -> Result<(), Error> {
         while let Some(rest) = self.outgoing.get(self.sent..).filter(|rest| !rest.is_empty()) {
             self.sent += self.stream.write(rest).await?;
@@ -191,7 +191,7 @@ impl TlsStream {
         }
     }
 
-    /// Sends the alert that says why the connection fails, if it can.
+    /// Sends the alert that explains why the connection fails, if possible.
     async fn alert(&mut self) {
         while let UnbufferedStatus { state: Ok(state), .. } = self.tls.process_tls_records(&mut [])
         {
@@ -229,7 +229,7 @@ fn not_encrypted(error: EncryptError) -> Option<usize> {
     }
 }
 
-/// Has bytes written behind those of a vector, which grows as far as `write` says that it must.
+/// Lets `write` append bytes to a vector, which grows as much as `write` requires.
 fn append(
     to: &mut Vec<u8>,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,

@@ -212,7 +212,7 @@ fn the_size_of_a_page_is_limited() -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with a certificate, and what the client must say of it.
+/// The fault of a certificate, and the error that the client must return.
 #[test]
 fn a_wrong_certificate_is_refused() -> Result<()> {
     let chain = Chain::new(ECDSA, AUTHORITY, "30")?;

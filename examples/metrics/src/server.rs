@@ -82,7 +82,7 @@ async fn answer(stream: TcpStream) -> Result<()> {
     stream.finish(PATIENCE).await
 }
 
-/// What a request is answered with.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     Metrics,

@@ -24,8 +24,8 @@ const LINE: usize = 512;
 pub async fn control(listener: TcpListener, sender: Sender) -> Result<()> {
     loop {
         match listener.accept().await {
-            // A connection that fails ends by itself; the next one may work. Its state is in the pool: a task's own state is
-            // on the stack while the task is spawned.
+            // A connection that fails ends on its own; the next one may work. Its state is in the pool: a task's own
+            // state is on the stack while the task is spawned.
             Ok((stream, _peer)) => {
                 if let Ok(connection) = PoolBox::pin_with(|| serve(stream, &sender)) {
                     let _ = connection.await;

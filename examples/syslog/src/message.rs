@@ -64,7 +64,7 @@ impl fmt::Write for Message {
 }
 
 /// The form in a datagram: version 1, without a time and a host, for which a driver has no cheap source; the server adds its own.
-/// The text is UTF-8, which a byte order mark says.
+/// The text is UTF-8, marked by a byte order mark.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let priority = FACILITY + self.severity as u8;

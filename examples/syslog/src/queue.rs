@@ -13,7 +13,7 @@ use crate::message::{Cursor, Message, Severity};
 /// The size of a datagram: every server takes it, and it fits into one packet.
 const DATAGRAM: usize = 480;
 
-/// What became of the messages.
+/// The outcomes of the messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Messages that were sent.
@@ -66,7 +66,7 @@ impl Sender {
         }
     }
 
-    /// What became of the messages so far.
+    /// The outcomes of the messages so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         Statistics {

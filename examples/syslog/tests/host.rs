@@ -11,7 +11,7 @@ use wsk_host::Host;
 
 const LOCAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// What a message begins with: facility local0, and no time, host, process or kind.
+/// The start of a message: facility local0, and no time, host, process or kind.
 const HEAD: &str = "1 - - wsk-syslog - - - \u{feff}";
 
 /// Runs a test with a provider and a runtime, and ends both.

@@ -1,4 +1,4 @@
-//! What a test can only learn from its compiler.
+//! Facts that a test can only learn from its compiler.
 
 use proc_macro::TokenStream;
 

@@ -1,4 +1,4 @@
-//! The messages of the compiler, without what changes for reasons of its own.
+//! The compiler's messages, without the parts that change for unrelated reasons.
 
 /// The messages for a source of the folder `package`, in which lines of libraries have no numbers: a change elsewhere in a
 /// library does not change them.

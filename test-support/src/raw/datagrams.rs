@@ -287,7 +287,7 @@ impl Receive {
             let length: PULONG = numbers.bytes.cast();
             (*length.add(1), messages(control.bytes.cast(), *length))
         };
-        // A flag says that the datagram was cut off, or the status does.
+        // A flag or the status reports that the datagram was truncated.
         if status == STATUS_BUFFER_OVERFLOW {
             assert_eq!(flags & MSG_TRUNC, 0, "both the status and a flag say that it was cut off");
             flags |= MSG_TRUNC;

@@ -1,4 +1,4 @@
-//! Callbacks that record their arguments, and return what a test chooses.
+//! Callbacks that record their arguments, and return the values that a test chooses.
 
 use std::net::SocketAddr;
 use std::ptr;
@@ -52,7 +52,7 @@ pub enum RecordedCall {
     Dead(&'static str),
 }
 
-/// What a client does with indicated data.
+/// The client's handling of indicated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
     /// Takes all bytes.

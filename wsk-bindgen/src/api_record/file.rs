@@ -127,7 +127,7 @@ impl RecordFile {
     }
 }
 
-/// A release to be written.
+/// The release to write.
 pub(crate) struct ReleaseToWrite<'a> {
     pub(crate) release: &'a str,
     pub(crate) processors: &'a [String],

@@ -90,7 +90,7 @@ impl<'a> History<'a> {
                 Some(last) => {
                     ensure!(
                         last.since.version < since.version,
-                        "{table} has {} of {} after slots of {}: a table grows at its end only",
+                        "{table} has {} of {} after slots of {}: a table may grow only at its end",
                         field.name,
                         since.name,
                         last.since.name

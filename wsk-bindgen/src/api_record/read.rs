@@ -40,7 +40,7 @@ pub(crate) struct Header {
 
 /// Reads the API, which must be the same for all processors.
 pub(crate) fn read(tree: &IncludeTree) -> Result<Header> {
-    // A thread of its own, since libclang is loaded for a thread and unloaded afterwards.
+    // A separate thread, since libclang is loaded for a thread and unloaded afterwards.
     thread::scope(|scope| {
         let reading = deep_stack::spawn(scope, || read_all(tree))?;
         reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

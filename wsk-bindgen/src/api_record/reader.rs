@@ -86,7 +86,7 @@ impl<'tu> Reader<'tu> {
     fn entity(&mut self, entity: Entity<'tu>, name: &str, line: u32) -> Result<()> {
         let gate = self.gates.of_line(line)?;
         let (name, kind) = match entity.get_kind() {
-            // The project's own headers have macros of their own.
+            // The project's headers have their own macros.
             EntityKind::MacroDefinition if name.starts_with("WSK_HEADERS_") => return Ok(()),
             EntityKind::MacroDefinition => {
                 self.macros.insert(name.to_owned(), (entity, gate));
@@ -150,7 +150,7 @@ impl<'tu> Reader<'tu> {
 
     /// The item that a typedef declares. `None` if it only names a structure.
     fn typedef(&mut self, entity: Entity<'tu>, name: &str) -> Result<Option<ItemKind>> {
-        let ty = entity.get_typedef_underlying_type().context("it stands for nothing")?;
+        let ty = entity.get_typedef_underlying_type().context("it has no underlying type")?;
         if let Some(pointee) = ty.get_pointee_type()
             && pointee.get_result_type().is_some()
         {

@@ -64,7 +64,7 @@ impl<'tu> Spelling<'tu> {
             return format!("{}[{size}]", self.of(&element));
         }
         let Some(declaration) = ty.get_declaration() else {
-            // One of the language's own, which displays its qualifiers: among them that of the pointer to it.
+            // A built-in type, which displays its qualifiers, including that of the pointer to it.
             let name = ty.get_display_name();
             return ["__sptr ", "__uptr ", "__ptr32 "]
                 .iter()
@@ -120,7 +120,7 @@ pub(crate) fn is_ptr32(ty: &Type<'_>) -> bool {
         return false;
     };
     let name = pointee.get_display_name();
-    // The qualifier of a pointer stands behind its star, and that of another type before its name.
+    // The qualifier of a pointer follows its star, and that of another type precedes its name.
     let is_qualified = match pointee.get_kind() {
         TypeKind::Pointer => name.ends_with("__ptr32"),
         _ => name.contains("__ptr32"),

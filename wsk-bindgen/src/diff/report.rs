@@ -28,7 +28,7 @@ pub(crate) struct Report {
     pub(crate) changed: Vec<ItemChange>,
     /// The remaining steps in this project, in their order.
     pub(crate) to_do: Vec<String>,
-    /// Whether the new side may have what the bindings do not have yet.
+    /// Whether the new side may have items that the bindings do not have yet.
     #[serde(skip)]
     pub(crate) is_ahead: bool,
 }
@@ -106,7 +106,7 @@ impl Report {
 
 struct ReportWriter<'a> {
     new: &'a Side,
-    /// Whether the new side may have what the bindings do not have yet.
+    /// Whether the new side may have items that the bindings do not have yet.
     is_ahead: bool,
     config: &'a BindingsConfig,
     bindings: &'a Record,
@@ -231,7 +231,7 @@ impl ReportWriter<'_> {
         self.bindings.items.get(name).is_some_and(|it| it.kind == item.kind)
     }
 
-    /// Whether an item has an entry of its own in `bindings.toml`: a pointer to an item that has one needs none.
+    /// Whether an item has its own entry in `bindings.toml`: a pointer to an item with an entry needs none.
     fn is_documented(&self, name: &str, item: &Item) -> bool {
         match &item.kind {
             ItemKind::Alias { of } => !of.strip_suffix('*').is_some_and(|target| {

@@ -129,7 +129,7 @@ pub(crate) fn bindings(config: &BindingsConfig) -> Result<&Record> {
     let first = text.lines().next().unwrap_or_default();
     let release = first.split_once(" of WDK ").and_then(|(_, rest)| rest.split_once(','));
     let (release, _) = release.with_context(|| {
-        format!("{FILE} does not say of which WDK it is: generate it with `cargo xtask regen`")
+        format!("{FILE} does not name its WDK: generate it with `cargo xtask regen`")
     })?;
     config.records.find(release)
 }

@@ -101,7 +101,7 @@ impl IncludeTree {
     }
 
     /// A clang virtual file system over the folders in which letter case does not matter: the WDK's
-    /// headers include one another in a case that is not the files', which only Windows ignores.
+    /// headers include one another with a letter case that differs from the files', which only Windows ignores.
     pub(super) fn overlay(&self) -> Result<String> {
         let mut roots = Vec::new();
         for folder in &self.folders {

@@ -52,7 +52,7 @@ pub(super) fn select<'a>(
     Ok(Selection { kit, place, has_others: versions > 1, is_requested: release.is_some(), why })
 }
 
-/// Refuses folders that were given together, unless all of them are known to be of one release.
+/// Refuses folders that were given together, unless all of them are known to belong to one release.
 fn one_release(place: &KitLocation, kit: &Kit, release: Option<&str>) -> Result<()> {
     let roots = kit.roots();
     if roots.len() > 1

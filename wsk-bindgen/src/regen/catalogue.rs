@@ -13,7 +13,7 @@ use syn::{Attribute, Expr, ForeignItem, Item, Lit, Meta, Stmt, Token, Type};
 
 use super::bindings_config::BindingsConfig;
 
-/// What to do with an item that the bindings cannot have.
+/// The advice for an item that the bindings cannot have.
 pub(crate) const BY_HAND: &str =
     "write it by hand in wsk-sys, and set `by_hand` for it in headers/bindings.toml";
 
@@ -23,7 +23,7 @@ pub(crate) struct Catalogue {
     pub(crate) structs: IndexMap<String, syn::ItemStruct>,
     pub(crate) unions: IndexMap<String, syn::ItemUnion>,
     pub(crate) aliases: IndexMap<String, syn::ItemType>,
-    /// Enumerators: constants of bindgen's own.
+    /// Enumerators: constants that bindgen creates.
     pub(crate) constants: IndexMap<String, syn::ItemConst>,
     pub(crate) functions: IndexMap<String, syn::ForeignItemFn>,
     pub(crate) statics: IndexMap<String, syn::ForeignItemStatic>,
@@ -241,7 +241,7 @@ pub(crate) fn last_segment(ty: &Type) -> Option<String> {
     segment.arguments.is_none().then(|| segment.ident.to_string())
 }
 
-/// From bindgen's names to those of the bindings.
+/// Maps bindgen's names to those of the bindings.
 struct RustNames {
     by_tag: BTreeMap<String, String>,
 }

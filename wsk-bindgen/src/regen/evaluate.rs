@@ -38,7 +38,7 @@ pub(super) fn check(
     config: &BindingsConfig,
     age: Age<'_>,
 ) -> Result<Declarations> {
-    // A thread of its own, since libclang is loaded for a thread and unloaded afterwards.
+    // A separate thread, since libclang is loaded for a thread and unloaded afterwards.
     thread::scope(|scope| {
         let checking = deep_stack::spawn(scope, || {
             let clang = Clang::new().map_err(anyhow::Error::msg)?;
@@ -153,7 +153,7 @@ fn place(diagnostic: &Diagnostic<'_>) -> String {
     format!("{}:{}:{}", file.unwrap_or_default(), place.line, place.column)
 }
 
-/// The constants that are no integers.
+/// The constants that are not integers.
 fn no_integers(unit: &TranslationUnit<'_>, config: &BindingsConfig) -> BTreeSet<String> {
     let entities = unit.get_entity().get_children().into_iter();
     let constants = entities.filter(|entity| entity.get_kind() == EntityKind::VarDecl);

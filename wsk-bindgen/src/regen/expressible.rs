@@ -1,4 +1,4 @@
-//! Declarations that the bindings cannot express: bindgen gives them private types, or silently another layout,
+//! Declarations that the bindings cannot express: bindgen assigns them private types, or silently another layout,
 //! signature or name.
 
 use clang::{Entity, EntityKind, Type, TypeKind};
@@ -232,7 +232,7 @@ fn spelled<'tu>(ty: &Type<'tu>) -> Type<'tu> {
         let inner = match ty.get_kind() {
             TypeKind::Elaborated => ty.get_elaborated_type(),
             TypeKind::Attributed => ty.get_modified_type(),
-            // One in parentheses, which is no typedef.
+            // A type in parentheses, which is not a typedef.
             TypeKind::Unexposed => Some(ty.get_canonical_type()),
             _ => None,
         };

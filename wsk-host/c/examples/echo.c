@@ -1,5 +1,5 @@
 /*
- * A client of WSK that talks to itself, as it is written for a driver: in one, this file is the same.
+ * A WSK client that talks to itself, written as for a driver: a driver would use this file unchanged.
  *
  * A listener, a connection to it, and a message there and back; every call's IRP is the client's own.
  */
@@ -16,8 +16,8 @@ static const CHAR EchoMessage[] = "hello";
 #define ECHO_LENGTH ((ULONG)sizeof(EchoMessage))
 
 /*
- * An IRP, and the event that says that WSK is done with it. It serves one call at a time, again and again:
- * so there is one for the last close, too, when memory is short.
+ * An IRP, and the event that signals its completion. It serves one call at a time, and is reused:
+ * so there is also one for the last close when memory is short.
  */
 typedef struct _ECHO_REQUEST {
     PIRP Irp;
@@ -56,7 +56,7 @@ static const WSK_CLIENT_DISPATCH EchoDispatch = {MAKE_WSK_VERSION(1, 0), 0, NULL
 
 static IO_COMPLETION_ROUTINE EchoRequestDone;
 
-/* Says that a call has completed, and keeps the IRP, which is not the I/O manager's. */
+/* Signals that a call has completed, and keeps the IRP, which does not belong to the I/O manager. */
 static NTSTATUS EchoRequestDone(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
     PECHO_REQUEST Request = (PECHO_REQUEST)Context;
@@ -171,7 +171,7 @@ static NTSTATUS EchoCloseSocket(PECHO Echo, PWSK_SOCKET Socket)
     return EchoWait(&Echo->Request, "WskCloseSocket");
 }
 
-/* Listens at a port of WSK's choice, for this machine only. */
+/* Listens on a port that WSK chooses, for this machine only. */
 static NTSTATUS EchoListen(PECHO Echo)
 {
     NTSTATUS Status;
@@ -288,7 +288,7 @@ static NTSTATUS EchoDisconnect(PECHO Echo, PWSK_SOCKET Socket)
     return EchoWait(&Echo->Request, "WskDisconnect");
 }
 
-/* The peer has disconnected: nothing comes any more, which is what a success without bytes says. */
+/* The peer has disconnected: a success without bytes means that no more data will arrive. */
 static NTSTATUS EchoReceiveEnd(PECHO Echo, PWSK_SOCKET Socket, PECHO_BUFFER Buffer)
 {
     NTSTATUS Status;

@@ -9,7 +9,7 @@
 /*
  * Sends a message through a connection and back, and compares the received bytes.
  *
- * Registers with WSK first, and has given everything back when it returns, whatever the status is.
+ * Registers with WSK first, and has released everything when it returns, whatever the status.
  * IRQL: PASSIVE_LEVEL.
  */
 NTSTATUS EchoRun(VOID);

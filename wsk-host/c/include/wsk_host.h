@@ -4,7 +4,7 @@
  * The library behind this header, libwsk_host.a, defines the kernel's functions and WSK's
  * (WskRegister, IoAllocateIrp, KeWaitForSingleObject, ...) under their own names: a client's sources
  * are compiled as they are, against <ntddk.h> and <wsk.h>, and linked with it. It does not define
- * DbgPrint, whose number of arguments varies: that is the program's.
+ * DbgPrint, whose number of arguments varies: the program defines it.
  *
  * The library stops the process with a report as soon as the client breaks one of WSK's rules that it
  * can see: which rule, in which call, and where the object came from.
@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-/* What sockets are connected by: wsk_host_options.network. */
+/* The network that connects sockets: wsk_host_options.network. */
 enum {
     /* A network in memory, between the sockets of one host. */
     WSK_HOST_NETWORK_SIMULATED = 0,
@@ -44,7 +44,7 @@ enum {
     WSK_HOST_TIMING_DEFERRED = 2
 };
 
-/* What a call returns whose request completes before the call returns: wsk_host_options.call_status. */
+/* The return value of a call whose request completes before the call returns: wsk_host_options.call_status. */
 enum {
     /* STATUS_PENDING or the final status, as the seed decides; without a seed the final status with
      * WSK_HOST_TIMING_INLINE, and STATUS_PENDING with WSK_HOST_TIMING_DEFERRED. */
@@ -74,12 +74,12 @@ enum {
     WSK_HOST_READINESS_NEVER = 2
 };
 
-/* What takes control data away from datagrams that are sent: wsk_host_options.stripping. */
+/* The removal of control data from sent datagrams: wsk_host_options.stripping. */
 enum {
     WSK_HOST_STRIPPING_NOTHING = 0,
     /* Packet info is taken away if it is the only control message. */
     WSK_HOST_STRIPPING_PACKET_INFO_ALONE = 1,
-    /* All of it is, by a filter of the Transport Driver Interface, unless the client bypasses that. */
+    /* A filter of the Transport Driver Interface removes all of it, unless the client bypasses that interface. */
     WSK_HOST_STRIPPING_TDI_FILTER = 2
 };
 
@@ -158,7 +158,7 @@ typedef int wsk_host_scenario(void *context);
 /*
  * Runs a scenario on a new host for every seed; only once if the timing does not use seeds.
  *
- * A host is a kernel with a network and a pool of its own. The calling thread is the host's, at
+ * A host is a kernel with its own network and pool. The calling thread belongs to the host, at
  * PASSIVE_LEVEL, while the scenario runs, and so are the system threads that it creates with
  * PsCreateSystemThread. Other threads are not. When the scenario has returned, nothing may be left in the
  * pool.
@@ -171,7 +171,7 @@ typedef int wsk_host_scenario(void *context);
  *
  * `options` may be NULL, for the defaults. `context` is passed on to the scenario.
  *
- * Threads may call this at the same time: each has hosts of its own.
+ * Threads may call this at the same time: each has its own hosts.
  */
 int wsk_host_run(const wsk_host_options *options, wsk_host_scenario *scenario, void *context);
 

@@ -5,11 +5,11 @@ use std::ffi::{CStr, c_char, c_void};
 use wsk_host::{Driver, File};
 use wsk_sys::{NTSTATUS, PDRIVER_INITIALIZE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
-/// A text of C's, if it is UTF-8.
+/// A text from C, if it is UTF-8.
 ///
 /// # Safety
 ///
-/// The pointer is null or to a string that ends with a NUL, which stays as it is while the result is used.
+/// The pointer is null, or points to a NUL-terminated string that does not change while the result is used.
 unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
     if text.is_null() {
         return None;
@@ -18,11 +18,11 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
     unsafe { CStr::from_ptr(text) }.to_str().ok()
 }
 
-/// A copy of the bytes of a buffer of C's, which may be null if it is empty, and may be the output's buffer, too.
+/// A copy of the bytes of a buffer from C, which may be null if it is empty, and may also be the output buffer.
 ///
 /// # Safety
 ///
-/// The buffer has this size, and nothing writes to it meanwhile.
+/// The buffer has this size, and nothing writes to it during the call.
 unsafe fn copy(buffer: *const c_void, size: usize) -> Vec<u8> {
     if size == 0 {
         return Vec::new();
@@ -31,7 +31,7 @@ unsafe fn copy(buffer: *const c_void, size: usize) -> Vec<u8> {
     unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), size) }.to_vec()
 }
 
-/// The bytes of a buffer of C's, which may be null if it is empty.
+/// The bytes of a buffer from C, which may be null if it is empty.
 ///
 /// # Safety
 ///
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn wsk_host_open(path: *const c_char, file: *mut *mut c_vo
     }
 }
 
-/// Gives a result to C: how many bytes there are, if it wants to know, and the status.
+/// Returns a result to C: the number of bytes, if requested, and the status.
 ///
 /// # Safety
 ///

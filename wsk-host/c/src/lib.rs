@@ -2,7 +2,7 @@
 //!
 //! A client's sources are compiled as they are, against `<ntddk.h>` and `<wsk.h>`: those of this
 //! project, in `headers/`, need no WDK and no Windows. The library defines the functions that these
-//! declare, and `wsk_host_run`, which runs a function of C's on hosts:
+//! declare, and `wsk_host_run`, which runs a C function on hosts:
 //!
 //! ```c
 //! #include <ntddk.h>
@@ -51,7 +51,7 @@
 //!
 //! `cargo xtask test c` does the same with the example. It was tried on Linux only.
 //!
-//! # What C has to bring
+//! # What C has to provide
 //!
 //! `DbgPrint`, if the client calls it: Rust cannot define a function whose number of arguments varies.
 //! `examples/main.c` has it in six lines, which end in the host's `vDbgPrintEx`.
@@ -59,7 +59,7 @@
 //! `-fshort-wchar`, which gives a wide literal the 16 bits that a `WCHAR` has; and LONG where a client has a `long`
 //! that it shares with Windows, since a `long` has 64 bits on Linux.
 //!
-//! Everything else is as in Rust: see `wsk-host` for what there is, and which rules it verifies.
+//! Everything else is as in Rust: see `wsk-host` for its contents, and for the rules that it verifies.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Range;
@@ -108,11 +108,11 @@ pub struct wsk_host_options {
     pub duplication: u16,
     /// Segments after which their connection is reset.
     pub reset: u16,
-    /// Requests after which their socket is no longer functional.
+    /// Requests that leave their socket no longer functional.
     pub forced_close: u16,
     /// Requests that do not complete until they are cancelled.
     pub hold: u16,
-    /// Not zero: receives get all that there is.
+    /// Nonzero: receives get all available data.
     pub whole_receives: u8,
     /// Not zero: `WskDisconnect` is refused, as by Wine.
     pub refuse_disconnect: u8,
@@ -247,7 +247,7 @@ impl wsk_host_options {
 #[allow(non_upper_case_globals, reason = "the name is that of C")]
 pub static NPI_WSK_INTERFACE_ID: wsk_sys::NPIID = wsk_sys::NPI_WSK_INTERFACE_ID;
 
-/// Runs a function of C's on hosts; the header documents it.
+/// Runs a C function on hosts; the header documents it.
 ///
 /// # Safety
 ///

@@ -34,7 +34,7 @@ int send(int Socket, const void *Bytes, int Length, int Flags)
     return Socket + (Bytes != NULL) + Length + Flags;
 }
 
-/* A constructor runs before main, and may call them, too. */
+/* A constructor runs before main, and may also call them. */
 __attribute__((constructor)) static void Construct(void)
 {
     if (getpid() <= 0) {

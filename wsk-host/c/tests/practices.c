@@ -1,5 +1,5 @@
 /*
- * What shipped drivers do, and WSK's documentation forbids or leaves open. By default a client in C is warned of the former,
+ * Practices of shipped drivers that WSK's documentation forbids or leaves open. By default a client in C is warned of the former,
  * once, and runs on. The argument names the scenario.
  */
 #include <stdio.h>
@@ -83,7 +83,7 @@ static const WSK_CLIENT_DATAGRAM_DISPATCH Events = {Received};
 
 #define TABLE(Socket) ((const WSK_PROVIDER_DATAGRAM_DISPATCH *)(Socket)->Dispatch)
 
-/* A bound datagram socket, and its address, if there is room for it. */
+/* A bound datagram socket, and its address, if `address` is not null. */
 static PWSK_SOCKET Bound(CLIENT *Client, PVOID Context, SOCKADDR_IN *Address)
 {
     SOCKADDR_IN *Any = (SOCKADDR_IN *)Client->Memory;

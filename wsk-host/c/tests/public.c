@@ -1,6 +1,6 @@
 /*
- * What public clients of WSK rely on beyond its functions: types and limits, devices with a descriptor, and definitions
- * of their own under names that the library has, too.
+ * Things that public WSK clients rely on beyond its functions: types and limits, devices with a descriptor, and their own definitions
+ * of names that the library also has.
  */
 #include <ntddk.h>
 

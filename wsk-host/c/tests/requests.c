@@ -1,5 +1,5 @@
 /*
- * What calls return, what they complete with, and the shapes of indications, as a client in C sees them. Each scenario
+ * Return values of calls, completion statuses, and the shapes of indications, as a client in C sees them. Each scenario
  * returns the line that has failed, or 0.
  */
 #include <ntddk.h>
@@ -27,7 +27,7 @@ typedef struct CLIENT {
     KEVENT Completed;
     PUCHAR Bytes;
     PMDL Mdl;
-    /* What the callback has seen. */
+    /* The observations of the callback. */
     KEVENT Called;
     LONG Datagrams, Empty, WithoutMdl, Chains, Front, Behind, Wrong;
 } CLIENT;

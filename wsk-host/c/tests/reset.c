@@ -1,5 +1,5 @@
 /*
- * A client goes on sending to a peer that has reset the connection: each send fails with a status, and the process is
+ * A client continues to send to a peer that has reset the connection: each send fails with a status, and the process is
  * not ended by a signal.
  */
 #include <ntddk.h>

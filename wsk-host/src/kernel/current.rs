@@ -44,7 +44,7 @@ fn thread_context() -> Option<Rc<ThreadContext>> {
     let current = CURRENT.try_with(|current| current.borrow().clone());
     current.unwrap_or_else(|_| {
         kernel_violation(
-            "the kernel was called when the thread had ended, such as in an exit handler or a destructor: a client ends before its program does",
+            "the kernel was called after the thread had ended, such as in an exit handler or a destructor: a client ends before its program does",
         )
     })
 }

@@ -60,7 +60,7 @@ pub(crate) unsafe extern "C" fn ObfReferenceObject(object: PVOID) -> LONG_PTR {
     match current().devices().reference(object.addr()) {
         Some(references) => count(references),
         None => kernel_violation(
-            "ObfReferenceObject: the pointer is to no object of this host, or to a freed one",
+            "ObfReferenceObject: the pointer is not to an object of this host, or the object was freed",
         ),
     }
 }

@@ -84,13 +84,13 @@ unsafe extern "C" fn ZwQueryValueKey(
     require_at_most(PASSIVE_LEVEL, "ZwQueryValueKey");
     if class != KeyValuePartialInformation {
         kernel_violation(&format!(
-            "ZwQueryValueKey: the host has the class KeyValuePartialInformation only, not {class}"
+            "ZwQueryValueKey: the host supports only the class KeyValuePartialInformation, not {class}"
         ));
     }
     let kernel = current();
     let registry = kernel.registry();
     if !registry.is_open(key.addr()) {
-        kernel_violation("ZwQueryValueKey: the handle is not of an open key");
+        kernel_violation("ZwQueryValueKey: the handle is not an open key");
     }
     // SAFETY: the caller passes a valid string.
     let name = unsafe { text(name) };

@@ -23,7 +23,7 @@ fn a_violation_is_not_captured() {
     require_command(&said.error);
 }
 
-/// The command is in a line of its own.
+/// The command is on its own line.
 #[track_caller]
 fn require_command(said: &str) {
     let name = std::thread::current().name().map(str::to_owned).unwrap_or_default();

@@ -131,7 +131,7 @@ fn a_receive_without_an_answer_is_named() {
     }
 }
 
-/// Another process could still answer, so it is said, and the wait goes on.
+/// Another process could still answer, so the wait is reported and continues.
 #[test]
 fn a_receive_without_an_answer_is_reported_on_the_machines_network() {
     if is_scenario() {

@@ -1,4 +1,4 @@
-//! What a test says that hangs, panics, or breaks a rule: each in a process of its own, whose harness captures the
+//! Reports of tests that hang, panic, or break a rule: each in a separate process, whose harness captures the
 //! output as it does in plain `cargo test`.
 
 #![cfg(not(miri))] // Miri starts no processes.

@@ -119,7 +119,7 @@ fn a_chain_of_mdls_that_is_a_circle() {
     });
 }
 
-/// An MDL of no bytes never shortens what is left to walk.
+/// An MDL of no bytes never shortens the remaining walk.
 #[test]
 fn an_empty_mdl_that_is_its_own_successor() {
     let found = "the chain of MDLs returns to an MDL that it has left";

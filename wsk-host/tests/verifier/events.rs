@@ -376,7 +376,7 @@ unsafe extern "C" fn disables_itself(
     STATUS_SUCCESS
 }
 
-/// INV-52: the answer says that callbacks still run.
+/// INV-52: the status reports that callbacks still run.
 #[test]
 fn an_event_disabled_while_its_callback_runs() {
     let client = Client::new(inline());
@@ -416,7 +416,7 @@ fn a_static_event_is_not_disabled() {
     client.end();
 }
 
-/// INV-60: what a listener has enabled for its connections cannot be disabled there.
+/// INV-60: events that a listener has enabled for its connections cannot be disabled there.
 #[test]
 fn an_inherited_event_is_not_disabled() {
     unsafe extern "C" fn accepts(

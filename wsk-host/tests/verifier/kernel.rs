@@ -1,4 +1,4 @@
-//! The kernel's rules, each broken by raw calls in a process of its own, and the message that is printed
+//! The kernel's rules, each broken by raw calls in a separate process, and the message that is printed
 //! then.
 
 use std::ptr;
@@ -74,7 +74,7 @@ fn queued() -> PIO_WORKITEM {
     }
 }
 
-/// Memory of the caller's as a queued work item.
+/// The caller's memory as a queued work item.
 fn queued_in_pool() -> *mut [usize; 64] {
     let memory = pool::<[usize; 64]>();
     // SAFETY: there is room for an item.
@@ -252,10 +252,10 @@ mod rules {
                 ExAllocatePool2(0x100, 10, TAG);
             };
         a_reference_to_no_object
-            says ["ObfReferenceObject: the pointer is to no object of this host, or to a freed one"]:
+            says ["ObfReferenceObject: the pointer is not to an object of this host, or the object was freed"]:
             |_| unsafe { _ = ObReferenceObject(pool::<usize>().cast()) };
         a_dereference_of_no_object
-            says ["ObfDereferenceObject: the pointer is to no object of this host, or to a freed one"]:
+            says ["ObfDereferenceObject: the pointer is not to an object of this host, or the object was freed"]:
             |_| unsafe { _ = ObDereferenceObject(pool::<usize>().cast()) };
         a_process_dereferenced_too_often
             says ["ObfDereferenceObject: the driver holds no reference to the process"]:

@@ -184,7 +184,7 @@ fn a_level_of_a_rule_comes_before_the_tolerance() {
     });
 }
 
-/// A rule that shipped drivers keep can be off, too.
+/// A rule that shipped drivers keep can also be off.
 #[test]
 fn a_rule_that_is_off_is_not_enforced() {
     let config =

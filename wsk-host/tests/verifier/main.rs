@@ -1,5 +1,5 @@
-//! WSK's rules, each broken by raw calls in a process of its own, and the report that follows. Where
-//! a rule has a status for an answer instead, that is tested here, too.
+//! WSK's rules, each broken by raw calls in a separate process, and the report that follows. Where
+//! a violation returns a status instead, the status is tested here.
 
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "raw calls, one after the other")]
 #![allow(clippy::cast_ptr_alignment, reason = "structures are in pool, which is aligned for all")]

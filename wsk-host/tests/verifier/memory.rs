@@ -1,4 +1,4 @@
-//! Accesses outside of a block of the pool, and after its free, each in a process of its own.
+//! Accesses outside a block of the pool, and after its free, each in a separate process.
 
 use test_support::kernel::TAG;
 use wsk_sys::*;
@@ -24,7 +24,7 @@ fn pages() -> *mut u8 {
     unsafe { ExAllocatePoolWithTag(NonPagedPoolNx, 8200, TAG).cast() }
 }
 
-/// An MDL of locked pages, which are the process's.
+/// An MDL of locked pages of the process.
 fn locked() -> PMDL {
     static PAGES: [u8; 64] = [0; 64];
     // SAFETY: the memory stays.

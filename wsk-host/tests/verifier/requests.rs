@@ -170,7 +170,7 @@ fn irps_of_a_driver_above_that_are_marked_pending_go_on() {
     client.end();
 }
 
-/// INV-13: an IRP that completes before its call returns the final status goes on as it is.
+/// INV-13: an IRP that completes before its call returns the final status continues unchanged.
 #[test]
 fn irps_of_a_driver_above_that_are_not_pending_go_on() {
     let client = Client::new(inline());
@@ -268,7 +268,7 @@ fn an_irp_freed_before_its_completion_routine_has_run() {
     breaks_on(deferred(), 14, says, |client| {
         let socket = client.socket(WSK_FLAG_LISTEN_SOCKET);
         let request = test_support::raw::bind(socket, ([127, 0, 0, 1], 0));
-        // The call has returned, which says nothing.
+        // The call has returned, which proves nothing.
         assert_eq!(request.returned, STATUS_PENDING);
         // SAFETY: breaks INV-12.
         unsafe { IoFreeIrp(request.irp) };
@@ -437,7 +437,7 @@ fn an_irp_used_again_as_it_is() {
     });
 }
 
-/// The completion routine of a request is not that of the next one.
+/// The completion routine of a request does not carry over to the next one.
 #[test]
 fn an_irp_reused_without_a_routine() {
     breaks(11, NO_ROUTINE, |client| {

@@ -1,4 +1,4 @@
-//! Resources that a client has not given back when its test ends, each in a process of its own.
+//! Resources that a client has not released when its test ends, each in a separate process.
 
 use std::ptr;
 

@@ -68,7 +68,7 @@ fn be_called(client: &Client, callback: PFN_WSK_RECEIVE_EVENT, context: PVOID) {
     }));
     let (listener, address) = client.listener(ptr::null_mut(), ptr::null());
     let socket = client.connected_to(address, context, table);
-    // What the callback finds in its context, if that has room for it.
+    // The value in the callback's context, if there is one.
     if !context.is_null() {
         // SAFETY: the test's context is a socket's place.
         unsafe { context.cast::<PWSK_SOCKET>().write(socket) };

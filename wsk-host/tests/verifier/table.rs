@@ -61,7 +61,7 @@ fn tests() -> BTreeMap<String, Test> {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let source = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
-        // What precedes a test, and the test with what follows it.
+        // The text before a test, and the test with the text after it.
         let mut before = source.split("#[test]\nfn ").next().unwrap();
         for test in source.split("#[test]\nfn ").skip(1) {
             let (name, rest) = test.split_once('(').unwrap();

@@ -50,7 +50,7 @@ fn created(client: &Client, flags: ULONG, kind: (ADDRESS_FAMILY, USHORT, ULONG))
     socket_of(client.create(flags, kind, ptr::null_mut(), ptr::null()).succeed())
 }
 
-/// Lets a socket of IPv6 use IPv4, too.
+/// Lets an IPv6 socket also use IPv4.
 fn share_families(socket: PWSK_SOCKET, address: SocketAddr) {
     if address.is_ipv6() {
         assert_eq!(set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0), STATUS_SUCCESS);

@@ -14,7 +14,7 @@ use wsk_sys::*;
 /// The statuses that the calls of each function have returned: pending, and final ones.
 type StatusesByFunction = BTreeMap<&'static str, BTreeSet<bool>>;
 
-/// Waits for a request, and checks that its call has returned what became of it. Returns the status and the information.
+/// Waits for a request, and checks that its call returned a matching status. Returns the status and the information.
 #[track_caller]
 fn observe(
     seen: &mut StatusesByFunction,

@@ -87,7 +87,7 @@ fn connecting_before_a_bind_fails_in_the_call() {
         is_refused_at_once(stream_connect(socket, to));
         close(socket);
     });
-    // A setting goes before.
+    // A setting has priority.
     on([Config::default().call_status(CallStatus::Pending)], |client| {
         let socket = client.socket(WSK_FLAG_CONNECTION_SOCKET);
         let request = connect(socket, ([127, 0, 0, 1], 7).into());

@@ -29,7 +29,7 @@ pub(crate) use registers::Fault;
 const SIGNALS: [c_int; 5] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGTRAP, libc::SIGFPE];
 
-/// The actions before this file's, in the order of [`SIGNALS`].
+/// The previous actions, in the order of [`SIGNALS`].
 static FORMER: OnceLock<[sigaction; 5]> = OnceLock::new();
 
 /// Installs the handlers, once.

@@ -24,7 +24,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// The stack pointer: the one that the thread had is above this.
+    /// The stack pointer: the thread's stack pointer was above this.
     fn rsp(&self) -> u64 {
         (std::ptr::from_ref(self).addr() + size_of::<Self>()) as u64
     }
@@ -45,7 +45,7 @@ impl Fault {
         })
     }
 
-    /// The value of a whole register; None if it is no general one.
+    /// The value of a whole register; `None` if it is not a general-purpose one.
     pub(crate) fn get(&mut self, register: Register) -> Option<u64> {
         match register {
             Register::RSP => Some(self.rsp()),
@@ -60,8 +60,8 @@ impl Fault {
         }
     }
 
-    /// Writes a register or a part of one, as an instruction does: 32 bits clear the others. False if it is no general
-    /// register, or an upper byte.
+    /// Writes a register or a part of one, as an instruction does: 32 bits clear the others. Returns false if it is not
+    /// a general-purpose register, or an upper byte.
     pub(crate) fn set(&mut self, register: Register, value: u64) -> bool {
         let size = register.size();
         let is_upper =

@@ -37,7 +37,7 @@ fn stops(test: &str, mode: EntryAction, expected: &[&str]) {
     }
 }
 
-/// Lets a second pass, in which timers are due.
+/// Waits for a second, in which timers are due.
 fn pass_time() {
     let mut interval = wsk_sys::LARGE_INTEGER { QuadPart: -10_000_000 };
     // SAFETY: the interval is valid during the call.

@@ -3,7 +3,7 @@
 use std::arch::global_asm;
 use std::path::PathBuf;
 
-/// What the driver's `DriverEntry` does.
+/// The action of the driver's `DriverEntry`.
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 #[allow(dead_code, reason = "each test uses some")]
@@ -43,7 +43,7 @@ pub(crate) fn with_mode(mode: EntryAction) -> Vec<u8> {
 }
 
 #[allow(dead_code, reason = "each test uses some")]
-/// Writes the image's file into a folder of this test's, and returns its path.
+/// Writes the image's file into a folder of this test, and returns its path.
 pub(crate) fn file(mode: EntryAction) -> PathBuf {
     let folder =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{mode:?}-{}", std::process::id()));

@@ -106,7 +106,7 @@ fn unknown_method(name: &Ident, found: &Trait) -> Error {
     Error::new(name.span(), message)
 }
 
-/// Checks what the compiler would explain poorly. It checks the types itself.
+/// Checks the mistakes that the compiler would explain poorly. The compiler checks the types itself.
 fn check_method(function: &ImplItemFn, method: &Method, errors: &mut Errors) {
     let signature = &function.sig;
     let expected = format!("the method is `{}`", method.signature);

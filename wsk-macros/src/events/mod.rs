@@ -43,7 +43,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     }
 }
 
-/// The errors, of which there is at least one.
+/// The errors. There is at least one.
 fn fail(errors: Errors) -> Error {
     let none = || Error::new(Span::call_site(), "`events` cannot read this");
     errors.finish().err().unwrap_or_else(none)

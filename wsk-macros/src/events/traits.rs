@@ -9,7 +9,7 @@ pub(super) const ATTRIBUTE: &str = "WskEventsAttribute";
 /// A trait of events.
 pub(super) struct Trait {
     pub(super) name: &'static str,
-    /// How a type with it listens, if it does.
+    /// The way a type with this trait listens, if it does.
     pub(super) listens: Option<&'static str>,
     pub(super) methods: &'static [Method],
 }

@@ -1,4 +1,4 @@
-//! The slots of a table, as they are declared.
+//! The slots of a table, as declared.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident, quote};
@@ -84,7 +84,7 @@ fn require_no_argument(attribute: &Attribute, errors: &mut Errors) {
 }
 
 impl Slot {
-    /// None, and an error, if the field is no slot.
+    /// `None`, and an error, if the field is not a slot.
     pub(super) fn read(field: &Field, of_socket: bool, errors: &mut Errors) -> Option<Self> {
         let name = field.ident.clone()?;
         if !matches!(field.vis, Visibility::Inherited) {

@@ -15,7 +15,7 @@ pub(super) struct Wrapper<'a> {
     pub(super) slots: Vec<Slot>,
 }
 
-/// A name of a variable that no name of the user's is.
+/// A variable name that differs from every name of the user.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
@@ -190,7 +190,7 @@ impl Wrapper<'_> {
         format_ident!("__{}Mirror", self.item.ident, span = Span::call_site())
     }
 
-    /// A field's type as C has it.
+    /// A field's type in C.
     fn raw_type(&self, slot: &Slot) -> TokenStream {
         let wsk = &self.wsk;
         match &slot.kind {

@@ -1,4 +1,9 @@
 //! A delay of the current thread.
+//!
+//! # Safety
+//!
+//! The kernel's function reads the interval only during the call, and may be called at `PASSIVE_LEVEL`, which the token
+//! proves.
 
 #![expect(unsafe_code, reason = "calls KeDelayExecutionThread")]
 

@@ -1,4 +1,9 @@
 //! The spin lock of a loom model, which has no kernel.
+//!
+//! # Safety
+//!
+//! The functions have the contracts of the kernel's. A guard is stored and taken only by the thread that holds the
+//! lock.
 
 #![expect(unsafe_code, reason = "called as the kernel's functions are")]
 #![expect(non_camel_case_types, non_snake_case, reason = "the kernel's names")]

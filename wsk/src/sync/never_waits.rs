@@ -1,4 +1,8 @@
 //! A promise about the closures that a driver runs with a lock of another crate.
+//!
+//! # Safety
+//!
+//! The trait is `unsafe` to implement; this file calls no unsafe function.
 
 #![expect(unsafe_code, reason = "an unsafe trait")]
 

@@ -1,4 +1,8 @@
 //! The system's clocks.
+//!
+//! # Safety
+//!
+//! The kernel's functions may be called at any IRQL. The one with an argument writes to it only during the call.
 
 #![expect(unsafe_code, reason = "calls the kernel's clocks")]
 

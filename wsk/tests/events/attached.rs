@@ -116,7 +116,7 @@ fn a_handler_is_attached_to_a_connected_socket() {
     });
 }
 
-/// Data is retained from an attached handler, too, and holds up the close.
+/// An attached handler can also retain data, which holds up the close.
 #[test]
 fn an_attached_handler_retains_data() {
     with_both_enablings(ALL, async |host, wsk, _| {

@@ -10,7 +10,7 @@ use wsk::events::{CallbackIrql, ConnectionEvents, Data, EventMask, Receipt, Reta
 use wsk::socket::{ConnectionSocket, Family, ListenSocket};
 use wsk::{Buffer, Provider, Result};
 
-/// What a handler does with data.
+/// A handler's treatment of data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reception {
     #[default]
@@ -58,7 +58,7 @@ impl ConnectionEvents for Recorder {
             Reception::Keep => {
                 let kept = data.retain().unwrap();
                 record.kept.lock().unwrap().push(kept);
-                // It does not matter what is said about it.
+                // The decision about it does not matter.
                 (0, Receipt::Refused)
             }
         };
@@ -147,7 +147,7 @@ fn refused_data_is_received_and_events_resume() {
             record.signal.wait_until(|| record.events.load(Ordering::SeqCst) == 1).await;
             let taken = record.received().len();
             *record.way.lock().unwrap() = Reception::Take;
-            // The next bytes are the request's; what that leaves comes by events again.
+            // The request gets the next bytes; the rest is indicated again.
             let (requested, filled) = pair.socket.receive(Buffer::new(3)?).await.into_result()?;
             assert_eq!(filled[..requested], b"abc"[taken..taken + requested]);
             record.signal.wait_until(|| record.received().len() + requested == 3).await;

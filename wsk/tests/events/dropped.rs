@@ -33,7 +33,7 @@ fn events_can_be_dropped_while_they_are_disabled() {
     });
 }
 
-/// A listener closes with an accept in flight, whatever becomes of both futures.
+/// A listener closes with an accept in flight, whatever happens to both futures.
 #[test]
 fn a_listener_closes_with_an_accept_in_flight() {
     on_both_networks(async |_, wsk| {
@@ -53,8 +53,8 @@ fn a_listener_closes_with_an_accept_in_flight() {
     });
 }
 
-/// A future that is forgotten leaks what it owns itself, and nothing else: its request, and what the request owns, is the
-/// socket's.
+/// A forgotten future leaks only its own memory: its request, and everything the request owns, belongs to the
+/// socket.
 #[test]
 fn futures_can_be_forgotten() {
     let forget = |expected: usize, scenario: fn(Provider) -> BoxFuture| {

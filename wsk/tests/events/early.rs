@@ -1,4 +1,4 @@
-//! Events that come before their socket is known, as static ones may (INV-53).
+//! Events that occur before the client has their socket, as static ones may (INV-53).
 
 use std::cell::Cell;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! Handlers are dropped once each, at `PASSIVE_LEVEL`, whatever becomes of their socket.
+//! Each handler is dropped once, at `PASSIVE_LEVEL`, whatever happens to its socket.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +43,7 @@ impl Count {
     }
 }
 
-/// What a listener does with a connection.
+/// A listener's treatment of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ConnectionFate {
     Reject,
@@ -70,7 +70,7 @@ impl ListenEvents for Handler {
 
     fn accept(&self, incoming: Incoming<'_, AcceptedHandler>) {
         match self.1 {
-            // Nothing is done with it.
+            // It is ignored.
             ConnectionFate::Reject => {}
             ConnectionFate::Drop => {
                 drop(
@@ -167,7 +167,7 @@ async fn scenario(wsk: &Provider, count: &Arc<Count>) -> Result<()> {
     let builder =
         DatagramSocket::builder(wsk, Family::INET).events(count.handler(ConnectionFate::Reject));
     assert!(builder.exclusive_address().bind(taken).await.is_err());
-    // There is no such family.
+    // This family does not exist.
     let builder = DatagramSocket::builder(wsk, Family::from_raw(99));
     assert!(builder.events(count.handler(ConnectionFate::Reject)).create().await.is_err());
     // No socket listens there.

@@ -66,7 +66,7 @@ impl ConditionalListenEvents for Inspector {
         match record.way {
             InspectionFate::Accept => inspection.accept(),
             InspectionFate::Reject => inspection.reject(),
-            // Nothing is done with it.
+            // It is ignored.
             InspectionFate::Forget => {}
             InspectionFate::Pend => {
                 let pending = pend(inspection);
@@ -113,7 +113,7 @@ async fn ask(wsk: &Provider, address: SocketAddr) {
     }
 }
 
-/// Connects, and finds that it is refused.
+/// Connects, and is refused.
 async fn require_refusal(wsk: &Provider, address: SocketAddr) -> Result<()> {
     match connect(wsk, address, ()).await {
         // The machine accepted it before the callback ran.
@@ -203,7 +203,7 @@ fn a_pended_connection_is_rejected_later() {
     }
 }
 
-/// What is accepted by a request need not have an event.
+/// A connection that a request accepts need not have an event.
 #[test]
 fn a_pended_connection_is_taken_by_a_request() {
     on_both_networks(async |_, wsk| {
@@ -266,7 +266,7 @@ fn pended_connections_in_a_handler_do_not_keep_the_listener_open() {
             let mut asking = Box::pin(ask(&wsk, address));
             let pends = accepting.signal.wait_until(|| !pended.lock().unwrap().is_empty());
             until(pends, &mut asking).await;
-            // From here on the handler alone has what is pended.
+            // From here on, only the handler has the pended connection.
             drop(record);
             if waits {
                 listener.close().await;
@@ -316,7 +316,7 @@ fn several_pended_connections_outlive_the_listener() {
     });
 }
 
-/// It even outlives the registration, for which it is memory and nothing else.
+/// It even outlives the registration, to which it is only memory.
 #[test]
 fn a_pended_connection_outlives_the_registration() {
     for timing in timings() {

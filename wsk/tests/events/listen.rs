@@ -39,7 +39,7 @@ pub(crate) struct Record {
     /// The number of connections that are rejected first.
     rejects: AtomicUsize,
     pub(crate) accepted: Mutex<Vec<ConnectionSocket<Peer>>>,
-    /// What all accepted connections call back.
+    /// The callbacks of all accepted connections.
     pub(crate) peer: Peer,
     deaths: AtomicUsize,
     pub(crate) signal: Signal,
@@ -96,7 +96,7 @@ fn connections_are_accepted_and_rejected() {
         let (listener, record) = listen(&wsk).await?;
         let address = listener.local_addr().await?;
         record.rejects.store(1, Ordering::SeqCst);
-        // Whether it is connected before it is rejected is the network's to say.
+        // The network decides whether it is connected before it is rejected.
         if let Ok(rejected) = connect(&wsk, address, ()).await {
             let result = rejected.receive(Buffer::new(1)?).await.into_result();
             assert_eq!(result.unwrap_err().status(), STATUS_CONNECTION_RESET);

@@ -107,7 +107,7 @@ fn events_allocate_nothing() {
     });
 }
 
-/// One allocation for each: what the connection lives in.
+/// One allocation for each: the memory of the connection.
 #[test]
 fn an_accept_allocates_only_the_memory_of_the_connection() {
     counted(ROUNDS, async |host, wsk| {
@@ -288,7 +288,7 @@ fn a_connection_is_rejected_if_its_accept_cannot_allocate() {
     });
 }
 
-/// Everything at once, with every single allocation failing in turn: an error comes back, and nothing is leaked.
+/// Everything at once, with every single allocation failing in turn: an error is returned, and nothing leaks.
 #[test]
 fn every_allocation_may_fail() {
     for timing in last_under_miri(TIMINGS) {

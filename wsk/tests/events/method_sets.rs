@@ -11,7 +11,7 @@ use wsk::events::{
 use wsk::socket::{DatagramSocket, Family, Listen, ListenSocket, Stream};
 use wsk::{Buffer, TcpListener};
 
-/// States every method, and has none.
+/// Declares every method, and has none.
 struct Boastful;
 
 impl DatagramEvents for Boastful {
@@ -121,7 +121,7 @@ fn a_set_with_too_much_is_harmless() {
             to.send_all(Buffer::new(5)?).await.into_result()?;
             to.shutdown().await?;
         }
-        // What the callbacks refuse is left for requests.
+        // Data that the callbacks refuse is left for requests.
         boastful.receive_exact(Buffer::new(5)?).await.into_result()?;
         claims.receive_exact(Buffer::new(5)?).await.into_result()?;
         boastful.enable_events(EventMask::RECEIVE)?;

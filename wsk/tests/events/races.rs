@@ -1,5 +1,5 @@
-//! Callbacks that race with other threads: with who uses what they have accepted, retained or pended, and with who
-//! closes or disables what they are called for.
+//! Callbacks that race with other threads: with users of what they have accepted, retained or pended, and with code
+//! that closes their socket or disables their event.
 
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -66,7 +66,7 @@ impl RunningFlag {
 
 type Accepted = Handoff<ConnectionSocket>;
 
-/// Gives what it accepts to another thread.
+/// Passes each accepted connection to another thread.
 #[derive(Clone, Default)]
 struct Giver(Arc<Accepted>, Arc<AtomicBool>);
 
@@ -247,7 +247,7 @@ fn data_is_retained_while_the_socket_closes() {
                 ended.push((closing, is_closed));
             })?;
             for _ in 0..3 {
-                // The connection may be gone.
+                // The connection may be closed already.
                 let _ = client.send_all(buffer(b"data")?).await;
             }
             let (closing, is_closed) = done.next().await;
@@ -284,7 +284,7 @@ impl ConnectionEvents for SelfOwner {
         // The close begins here, and ends after the callback.
         drop(socket);
         let data = data.retain().unwrap_err();
-        // It is no other the next time.
+        // The next time it is the same one.
         let data = data.retain().unwrap_err();
         self.1.push(data.len());
         Receipt::All

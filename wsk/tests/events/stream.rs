@@ -60,7 +60,7 @@ fn a_stream_socket_has_events_in_both_roles() {
     });
 }
 
-/// A stream socket that listens accepts by requests as others do.
+/// A listening stream socket accepts by requests, like others.
 #[test]
 fn a_stream_socket_accepts_with_and_without_a_handler() {
     on_both_networks(async |_, wsk| {

@@ -34,7 +34,7 @@ async fn trickle(stream: &TcpStream, bytes: &[u8]) -> Result<()> {
 #[derive(Clone, Copy, Debug)]
 enum ReceiveMethod {
     Recv,
-    /// Into buffers that are smaller than what comes at once.
+    /// Into buffers that are smaller than the data that arrives at once.
     RecvLittle,
     RecvExact,
     RecvFull,
@@ -42,7 +42,7 @@ enum ReceiveMethod {
     Buffered,
 }
 
-/// Receives all, and gives each receive up after a moment.
+/// Receives everything, and gives up each receive after a moment.
 async fn impatient(mut stream: TcpStream, way: ReceiveMethod) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     loop {
@@ -212,7 +212,7 @@ fn the_end_of_the_stream_follows_the_data_of_dropped_receives() {
     }
 }
 
-/// A drain discards what was kept, too.
+/// A drain also discards the kept data.
 #[test]
 fn a_drain_discards_what_dropped_receives_have_received() {
     for seed in 0..seeds(64, 2) {
@@ -231,7 +231,7 @@ fn a_drain_discards_what_dropped_receives_have_received() {
     }
 }
 
-/// A timeout of the stream's own applies to the wait for earlier receives, too.
+/// The stream's timeout also applies to the wait for earlier receives.
 #[test]
 fn a_timeout_applies_while_earlier_receives_are_waited_for() {
     let config = Config { refuse_cancel: true, ..Config::default() };

@@ -88,7 +88,7 @@ fn an_accept_that_times_out_loses_no_connection() {
     });
 }
 
-/// What the names of `std` do not have is the socket's.
+/// Methods without a counterpart in `std` are on the socket.
 #[test]
 fn a_listener_is_a_socket_with_options() {
     with_all_timings(async |wsk| {

@@ -44,14 +44,14 @@ pub(super) fn missing(image: &Image) -> Result<Vec<String>> {
 /// The functions that a driver can call.
 #[derive(Default)]
 struct Functions {
-    /// As they are to be exported. Those that belong to no type have no module here: `::usage`.
+    /// The names that must be exported. Those that belong to no type have no module: `::usage`.
     names: BTreeSet<String>,
-    /// Public types, and those of them that can be copied.
+    /// Public types, and the ones that implement `Copy`.
     public: BTreeSet<String>,
     copied: BTreeSet<String>,
-    /// Functions by their types, which need to be public for it.
+    /// Functions by their types. They only count if the type is public.
     of_types: BTreeSet<(String, String)>,
-    /// The functions that give something back, by their types, which need not to be copied for it.
+    /// Functions that release something, by their types. They only count if the type is not `Copy`.
     drops: BTreeSet<(String, String)>,
 }
 
@@ -241,7 +241,7 @@ fn written_by(tokens: TokenStream) -> Vec<String> {
     names
 }
 
-/// Whether a structure has no contents, so that only its type matters.
+/// Whether a structure has no fields, so that only its type matters.
 fn has_nothing(fields: &syn::Fields) -> bool {
     fields.iter().all(|field| match &field.ty {
         Type::Tuple(tuple) => tuple.elems.is_empty(),
@@ -256,7 +256,7 @@ const fn is_public(visibility: &Visibility) -> bool {
 fn is_copy(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(|attribute| {
         let mut found = false;
-        // What cannot be parsed is no list of names.
+        // Text that cannot be parsed is not a list of names.
         let _ = attribute.parse_nested_meta(|meta| {
             found |= meta.path.is_ident("Copy");
             Ok(())
@@ -265,7 +265,7 @@ fn is_copy(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// A table of the provider's is a pointer, and is `Copy` by its macro.
+/// A provider table is a pointer; its macro makes it `Copy`.
 fn is_table(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("provider_table"))
 }

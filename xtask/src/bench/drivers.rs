@@ -39,7 +39,7 @@ impl Size {
     pub(crate) fn of(driver: &Path) -> Result<Self> {
         let data = fs::read(driver).with_context(|| format!("cannot read {}", driver.display()))?;
         let file = PeFile64::parse(&*data)
-            .with_context(|| format!("{} is no 64-bit image", driver.display()))?;
+            .with_context(|| format!("{} is not a 64-bit image", driver.display()))?;
         let code = file.section_by_name(".text").context("the image has no .text")?;
         let code = usize::try_from(code.size()).context("the image is too large")?;
         Ok(Self { file: data.len(), code })

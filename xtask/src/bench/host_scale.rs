@@ -84,7 +84,7 @@ fn build(shell: &Shell) -> Result<PathBuf> {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(PathBuf::from(message.get("executable")?.as_str()?))
     });
-    program.context("cargo has built no program for the bench `scale`")
+    program.context("cargo did not build a program for the bench `scale`")
 }
 
 fn count(shell: &Shell, bench: &Path) -> Result<ScaleCounts> {

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     ensure!(
         is_fresh,
-        "docs/cost.md was stale: its numbers were those of other sources. It has these now; commit it"
+        "docs/cost.md was stale: its numbers were from other sources. It is updated now; commit it"
     );
     host
 }

@@ -77,9 +77,8 @@ pub(crate) fn rustc(
     let messages = String::from_utf8_lossy(&output.stdout);
     let name = package.replace('-', "_");
     let path = messages.lines().find_map(|message| artifact(message, &name));
-    let path = path.with_context(|| {
-        format!("cargo has made no library of {package}, it seems:\n{messages}")
-    })?;
+    let path =
+        path.with_context(|| format!("cargo did not build a library of {package}:\n{messages}"))?;
     Ok((path, said))
 }
 

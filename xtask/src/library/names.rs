@@ -45,7 +45,7 @@ pub(super) fn isolate(shell: &Shell, library: &Path, copy: &Path) -> Result<()> 
         .quiet()
         .ignore_status()
         .output()
-        .context("the library is renamed by objcopy, of binutils")?;
+        .context("objcopy, of binutils, renames the symbols of the library")?;
     let said = String::from_utf8_lossy(&renamed.stderr);
     let said: Vec<&str> = said.lines().filter(|line| !line.starts_with("bfd plugin")).collect();
     ensure!(renamed.status.success(), "objcopy cannot rename the symbols:\n{}", said.join("\n"));

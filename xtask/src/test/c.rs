@@ -153,10 +153,7 @@ fn names_of_the_c_library(shell: &Shell, library: &Library) -> Result<()> {
         let program = link_with(compiler, archive, library, name)?;
         check(&program).with_context(|| program.display().to_string())?;
     }
-    println!(
-        "{} functions of the client's with names of the C library: none is called",
-        names.len()
-    );
+    println!("{} client functions with names of the C library: none is called", names.len());
     Ok(())
 }
 
@@ -261,7 +258,7 @@ const DEVICE_STOPPED: [(&str, &str); 1] =
 const LOCKS_STOPPED: [(&str, &str); 3] = [
     ("releases-anothers-mutex", "KeReleaseMutex: the current thread does not own the mutex"),
     ("ends-with-a-mutex", "the thread has not released 1 mutex"),
-    ("waits-for-itself", "the current thread has the resource as a reader"),
+    ("waits-for-itself", "the current thread holds the resource as a reader"),
 ];
 
 /// Mutexes, semaphores, resources, remove locks, and the safe strings that return their end.
@@ -359,7 +356,7 @@ const PLACES: [(&str, &[&str]); 11] = [
     ("exit-handler", &[AFTER_THE_END]),
     ("forks", &[]),
 ];
-const AFTER_THE_END: &str = "wsk-host: the kernel was called when the thread had ended";
+const AFTER_THE_END: &str = "wsk-host: the kernel was called after the thread had ended";
 
 /// A client that ends its process in a run, before main or after it, is reported, and does not hang.
 fn process_ends(shell: &Shell, library: &Library) -> Result<()> {

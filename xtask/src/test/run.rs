@@ -70,6 +70,6 @@ fn check(running: &mut Child, server: SocketAddr, shell: &Shell) -> Result<()> {
     clients.into_iter().try_for_each(echo_checks::has_ended)?;
     println!("   unload with 32 connections open");
     let last = lines.last().context("there is no line about the end")??;
-    ensure!(last.ends_with("It has left nothing behind."), "the last line is: {last}");
+    ensure!(last.ends_with("It left nothing behind."), "the last line is: {last}");
     Ok(())
 }

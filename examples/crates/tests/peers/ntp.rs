@@ -29,7 +29,7 @@ fn the_time_is_the_servers() -> Result<()> {
         Peer::start("chronyd", "chrony", arguments.into_iter().chain([file.into_os_string()]))?;
     server.wait_for(|line| line.contains(" starting"))?;
 
-    // It serves a moment after it says so.
+    // It serves a moment after its message.
     let time = loop {
         let time = driver::run_task(move |wsk| async move { ntp::time(&wsk, address).await })?;
         match time {

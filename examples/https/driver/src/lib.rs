@@ -1,4 +1,4 @@
-//! A driver that fetches a page over HTTPS when it starts, and logs what it has fetched.
+//! A driver that fetches a page over HTTPS when it starts, and logs the page.
 //!
 //! Built by `cargo wsk build --release` in this folder. Its parameter in the registry:
 //!
@@ -30,7 +30,7 @@ wsk_driver::driver! {
 /// The maximum size of a page in bytes.
 const PAGE: usize = 64 * 1024;
 
-/// A certificate of the builder's, or nothing.
+/// A certificate of whoever builds the driver, or nothing.
 static OWN_ROOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/root.der"));
 
 /// Starts the task that fetches the page.

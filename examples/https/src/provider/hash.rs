@@ -1,4 +1,4 @@
-//! Hashes, and message authentication codes that are made of them.
+//! Hashes, and message authentication codes built from them.
 
 use alloc::boxed::Box;
 use core::marker::PhantomData;
@@ -43,7 +43,7 @@ impl<D: Digest + Clone + Send + Sync + 'static> hash::Hash for Hash<D> {
     }
 }
 
-/// A hash of what has come so far.
+/// A hash of the data so far.
 struct Context<D>(D);
 
 impl<D: Digest + Clone + Send + Sync + 'static> hash::Context for Context<D> {

@@ -15,7 +15,7 @@ pub(super) struct P256;
 impl SupportedKxGroup for P256 {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
         let mut bytes = [0; 32];
-        // One in four billion is no key.
+        // One in four billion is not a valid key.
         for _ in 0..8 {
             wsk::random::fill(&mut bytes).map_err(|_| GetRandomFailed)?;
             if let Ok(secret) = SecretKey::from_slice(&bytes) {
@@ -43,7 +43,7 @@ struct Exchange {
 
 impl ActiveKeyExchange for Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
-        // The key is refused if it is no point of the curve.
+        // The key is refused if it is not a point of the curve.
         let peer = PublicKey::from_sec1_bytes(peer).map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
         let shared = ecdh::diffie_hellman(self.secret.to_nonzero_scalar(), peer.as_affine());
         Ok(SharedSecret::from(shared.raw_secret_bytes().as_slice()))

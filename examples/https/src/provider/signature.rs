@@ -88,7 +88,7 @@ rsa! {
     PSS_SHA512: pss Sha512 RSA_PSS_SHA512;
 }
 
-/// What certificates may be signed with, and handshakes of TLS 1.3: not with the older padding of RSA.
+/// The algorithms that may sign certificates and TLS 1.3 handshakes. RSA with the older padding is not among them.
 pub(super) const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         &P256_SHA256,

@@ -1,4 +1,4 @@
-//! The server from which pages are fetched.
+//! The server that pages are fetched from.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -70,7 +70,7 @@ impl Origin {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        // Errors are ignored: the process has no state to lose, and `cargo clean` removes the folder, too.
+        // Errors are ignored: the process has no state to lose, and `cargo clean` also removes the folder.
         let _ = self.process.kill().and_then(|()| self.process.wait());
         let _ = fs::remove_dir_all(&self.folder);
     }

@@ -1,6 +1,6 @@
 /*
  * A driver that relays connections: a control device starts and stops it, completion routines queue work items, and those
- * move the bytes. Towards the upstream server, each block has a header of its own, in a chain of two
+ * move the bytes. Towards the upstream server, each block has its own header, in a chain of two
  * MDLs; the end of a stream carries a farewell. Stopping cancels the accept that waits. The scenario is both peers. C17
  * and C++20.
  */
@@ -158,7 +158,7 @@ static PIRP ProxyNext(PPROXY_PUMP Pump, PIO_COMPLETION_ROUTINE Routine)
     return Pump->Irp;
 }
 
-/* What a pump sends: the payload, behind its header if it has one. */
+/* The data that a pump sends: the payload, after its header if it has one. */
 static WSK_BUF ProxyFrame(PPROXY_PUMP Pump, ULONG Length)
 {
     WSK_BUF Buffer = {Pump->Payload, 0, 0};
@@ -191,7 +191,7 @@ static VOID ProxyReceive(PDEVICE_OBJECT DeviceObject, PVOID Context)
 
     UNREFERENCED_PARAMETER(DeviceObject);
     if (!NT_SUCCESS(Pump->Irp->IoStatus.Status)) {
-        /* The other side is to see that this one is lost. */
+        /* The other side must see that this one is lost. */
         ProxyEnd(Pump, Pump->From, NULL, WSK_FLAG_ABORTIVE);
         return;
     }
@@ -613,7 +613,7 @@ static UCHAR PeerPattern(ULONG Index)
 
 static UCHAR PeerText[PEER_REQUEST + 16];
 
-/* What the server gets: blocks with headers, until it has the whole request. */
+/* The data that the server gets: blocks with headers, until it has the whole request. */
 static int PeerServe(PEER *Peer, PWSK_SOCKET Server)
 {
     UCHAR Header[PROXY_HEADER];

@@ -1,6 +1,6 @@
 /*
- * A driver that answers datagrams, also those of a multicast group: it retains what its callback is given, and a system
- * thread of its own sends each datagram back and releases it. The scenario is its peer. C17 and C++20.
+ * A driver that answers datagrams, including those of a multicast group: it retains the datagrams of its callback, and a system
+ * thread that it created sends each datagram back and releases it. The scenario is its peer. C17 and C++20.
  */
 #include <wdm.h>
 #include <wsk.h>
@@ -115,7 +115,7 @@ static NTSTATUS WSKAPI UdpReceiveFromEvent(PVOID SocketContext, ULONG Flags, PWS
 
 static const WSK_CLIENT_DATAGRAM_DISPATCH UdpEvents = {UdpReceiveFromEvent};
 
-/* Copies what a buffer describes. */
+/* Copies the bytes that a buffer describes. */
 static ULONG UdpCopy(const WSK_BUF *Buffer, PUCHAR Bytes, ULONG Size)
 {
     PMDL Mdl = Buffer->Mdl;
@@ -329,7 +329,7 @@ static BOOLEAN UdpStop(PUDP_ECHO Echo, ULONG Expected)
     return IsComplete;
 }
 
-/* A peer with a socket of its own, on a second registration: it sends, and waits for the answer. */
+/* A peer with its own socket, on a second registration: it sends, and waits for the answer. */
 static NTSTATUS UdpExchange(PUDP_ECHO Peer, PSOCKADDR_IN To, ULONG Length)
 {
     WSK_BUF Outgoing = {Peer->Mdl, 0, 0}, Incoming = {Peer->Mdl, UDP_LARGEST / 2, UDP_LARGEST / 2};

@@ -116,7 +116,7 @@ unsafe fn take(
             return TRUE;
         }
         Some(_) if waits != FALSE => kernel_violation(&format!(
-            "{function}: the current thread has the resource as a reader, and would wait for itself"
+            "{function}: the current thread holds the resource as a reader, and would deadlock"
         )),
         Some(_) => return FALSE,
         None => {}
@@ -155,7 +155,7 @@ unsafe extern "C" fn ExReleaseResourceLite(resource: *mut Eresource) {
     // SAFETY: the caller passes a resource.
     unsafe { require_initialized(resource, NAME) };
     let Some((mode, times)) = held(resource) else {
-        kernel_violation(&format!("{NAME}: the current thread does not have the resource"));
+        kernel_violation(&format!("{NAME}: the current thread does not hold the resource"));
     };
     if times > 1 {
         holders().get_or_insert_default().insert(key(resource), (mode, times - 1));

@@ -175,7 +175,7 @@ impl Devices {
             None => self
                 .files
                 .get_mut(&object)
-                .ok_or("the pointer is to no object of this host, or to a freed one")?,
+                .ok_or("the pointer is not to an object of this host, or the object was freed")?,
         };
         *references = references
             .checked_sub(1)

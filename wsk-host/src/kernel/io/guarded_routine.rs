@@ -65,7 +65,7 @@ unsafe extern "C" fn IoSetCompletionRoutineEx(
     }
     if !device.is_null() && !kernel.devices().hold(device.addr()) {
         kernel_violation(
-            "IoSetCompletionRoutineEx: DeviceObject is no device of this host, or a freed one",
+            "IoSetCompletionRoutineEx: DeviceObject is not a device of this host, or was freed",
         );
     }
     // SAFETY: the memory was just allocated with this size.

@@ -79,7 +79,7 @@ unsafe extern "C" fn KeSetTargetProcessorDpcEx(dpc: PKDPC, number: PPROCESSOR_NU
 #[wsk_host_macros::export]
 extern "C" fn KeSetImportanceDpc(_dpc: PRKDPC, importance: KDPC_IMPORTANCE) {
     if !(0..=MediumHighImportance).contains(&importance) {
-        kernel_violation(&format!("KeSetImportanceDpc: {importance} is no importance"));
+        kernel_violation(&format!("KeSetImportanceDpc: {importance} is not a KDPC_IMPORTANCE"));
     }
 }
 

@@ -136,18 +136,18 @@ extern "C" fn handler(_record: PVOID, _frame: PVOID, _context: PVOID, _dispatche
 extern "C" fn raise_status(status: NTSTATUS) {
     let status = u32::from_ne_bytes(status.to_ne_bytes());
     kernel_violation(&format!(
-        "ExRaiseStatus: the driver raises the exception 0x{status:08X}; a host runs no handlers"
+        "ExRaiseStatus: the driver raises the exception 0x{status:08X}; a host runs no exception handlers"
     ));
 }
 
 #[wsk_host_macros::export("ExRaiseAccessViolation")]
 extern "C" fn raise_access_violation() {
-    kernel_violation("ExRaiseAccessViolation: a host runs no handlers of exceptions");
+    kernel_violation("ExRaiseAccessViolation: a host runs no exception handlers");
 }
 
 #[wsk_host_macros::export("ExRaiseDatatypeMisalignment")]
 extern "C" fn raise_misalignment() {
-    kernel_violation("ExRaiseDatatypeMisalignment: a host runs no handlers of exceptions");
+    kernel_violation("ExRaiseDatatypeMisalignment: a host runs no exception handlers");
 }
 
 #[wsk_host_macros::export("KeBugCheck")]

@@ -68,7 +68,7 @@ pub(super) struct IncomingDatagram {
     pub(super) error: Option<IcmpError>,
 }
 
-/// An error of a datagram, as an ICMP or ICMPv6 message reports it.
+/// An error of a datagram, as an ICMP or `ICMPv6` message reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IcmpError {
     pub(super) kind: u8,

@@ -27,7 +27,7 @@ fn allocations_fail_once_or_from_one_on() {
     assert!(host.outstanding_by_tag().is_empty());
 }
 
-/// What the kernel's own `ExAllocatePool2` is called by.
+/// The type of the kernel's own `ExAllocatePool2`.
 type Allocate = unsafe extern "C" fn(POOL_FLAGS, SIZE_T, ULONG) -> PVOID;
 
 unsafe extern "C" {

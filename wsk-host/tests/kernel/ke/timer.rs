@@ -79,7 +79,7 @@ fn a_timer_stays_signaled_or_resets_itself() {
             set(&timer, -MILLISECOND, None);
             assert!(wait(&timer, None));
             assert_eq!(wait(&timer, Some(0)), stays);
-            // Setting it anew resets it, too.
+            // Setting it again also resets it.
             set(&timer, -HOUR, None);
             assert!(!wait(&timer, Some(0)));
             assert!(cancel(&timer));
@@ -209,7 +209,7 @@ fn a_dpc_sets_its_timer_again() {
             assert!(wait(&timer, None));
         }
         assert_passed(host, start, 5 * MILLISECOND);
-        // What a driver does when it unloads: the call may be queued, and set the timer once more.
+        // A driver does this when it unloads: the call may be queued, and set the timer once more.
         while !cancel(&timer) {
             flush();
         }

@@ -251,7 +251,7 @@ fn held_requests_complete_when_cancelled() {
     });
 }
 
-/// Does what a client does with connections, without hope: whatever fails is given up. Returns whether
+/// Uses connections as a client does, and gives up on everything that fails. Returns whether
 /// something has failed with one of these.
 fn tries(client: &Client, expected: &[NTSTATUS], waits: bool) -> bool {
     let mut has_failed = false;

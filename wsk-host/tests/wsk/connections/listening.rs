@@ -139,7 +139,7 @@ fn only_sockets_accepted_by_callback_inherit_events() {
         close(socket);
         close(accepted);
 
-        // By the callback, which can be disabled and enabled meanwhile.
+        // By the callback, which can be disabled and enabled in the meantime.
         assert_eq!(set_events(listener, WSK_EVENT_ACCEPT), STATUS_SUCCESS);
         assert_eq!(set_events(listener, WSK_EVENT_ACCEPT | WSK_EVENT_DISABLE), STATUS_SUCCESS);
         assert_eq!(set_events(listener, WSK_EVENT_ACCEPT), STATUS_SUCCESS);

@@ -454,7 +454,7 @@ fn silent_mode_is_for_connections_to_other_machines() {
     on(both_networks(), |client| {
         let [listener, socket, accepted] = client.connections();
         control(socket, SILENCE, None, None).fail(STATUS_INVALID_DEVICE_STATE);
-        // It is as it was.
+        // It is unchanged.
         send_all(socket, b"hello");
         assert_eq!(receive_exactly(accepted, 5), b"hello");
         close_all([listener, socket, accepted]);

@@ -42,7 +42,7 @@ fn a_stream_socket_has_the_callbacks_of_its_role() {
             panic!("{:?}", listening.seen());
         };
         assert_eq!(remote, stream_address(socket));
-        // It is a connection's.
+        // The option belongs to connections.
         let accepted = socket_of(accepted);
         assert_eq!(addresses(accepted)[1], Ok(remote));
         send_all(accepted, b"hello");

@@ -84,7 +84,7 @@ fn silent_mode_came_with_8_and_the_extended_callback_with_1803() {
     });
 }
 
-/// Runs a scenario on each of these Windows versions, in a process of its own. The verifier must stop it because
+/// Runs a scenario on each of these Windows versions, in a separate process. The verifier must stop it because
 /// the version lacks `function`.
 fn is_missing<F: FnOnce(&Client)>(function: &str, windows: &[Windows], scenario: F) {
     if cfg!(miri) {

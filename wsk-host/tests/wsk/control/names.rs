@@ -34,7 +34,7 @@ impl WideBuffer {
         text.as_mut().map_or(ptr::null_mut(), |text| &raw mut *text.string)
     }
 
-    /// What was written, with a NUL after it.
+    /// The written text, with a NUL after it.
     fn get(&self) -> String {
         let length = usize::from(self.string.Length) / 2;
         // SAFETY: the units are initialized, and were written through this pointer.
@@ -142,7 +142,7 @@ impl Query {
     }
 }
 
-/// A status, as an IRP's information has it.
+/// A status, as stored in an IRP's information.
 fn information_of(status: NTSTATUS) -> usize {
     u32::from_ne_bytes(status.to_ne_bytes()) as usize
 }

@@ -98,7 +98,7 @@ fn create(client: &Client, flags: ULONG, family: ADDRESS_FAMILY, udp: bool) -> P
 }
 
 fn few() -> impl Iterator<Item = Config> {
-    // Chance decides little here.
+    // The seed decides little in this test.
     simulated().into_iter().take(6).chain(real().into_iter().take(2))
 }
 
@@ -252,7 +252,7 @@ fn options_of_another_family_or_protocol_are_refused() {
             }
             close(socket);
         }
-        // A dual socket has those of IPv4, too.
+        // A dual socket also has those of IPv4.
         let socket = create(client, WSK_FLAG_DATAGRAM_SOCKET, AF_INET6, true);
         assert_eq!(set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0), STATUS_SUCCESS);
         assert_eq!(set_option(socket, IPPROTO_IP, IP_TTL, 9), STATUS_SUCCESS);
@@ -358,7 +358,7 @@ fn an_accepted_socket_inherits_its_listeners_options() {
             assert_eq!(get_option(accepted, level, name), Ok(value));
         }
         assert_eq!(get_option(accepted, SOL_SOCKET, SO_REUSEADDR), Ok(0));
-        // From here on each has its own.
+        // From here on, each has its own.
         assert_eq!(set_option(listener, IPPROTO_IP, IP_TTL, 55), STATUS_SUCCESS);
         assert_eq!(get_option(accepted, IPPROTO_IP, IP_TTL), Ok(44));
         assert_eq!(set_option(accepted, SOL_SOCKET, SO_KEEPALIVE, 0), STATUS_SUCCESS);
@@ -425,7 +425,7 @@ fn options_of_connections_are_the_machines() {
         assert_eq!(machine.recv_buffer_size().unwrap(), 60_000);
         assert_eq!(machine.send_buffer_size().unwrap(), 80_000);
         assert_eq!(machine.ttl_v4().unwrap(), 44);
-        // How a connection would be kept alive does not say that it is.
+        // The parameters of keep-alive do not enable it.
         let machine = own(there, here);
         assert_eq!(set_option(socket, IPPROTO_TCP, TCP_KEEPALIVE, 90), STATUS_SUCCESS);
         assert_eq!(set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, 7), STATUS_SUCCESS);

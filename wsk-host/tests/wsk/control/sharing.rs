@@ -97,7 +97,7 @@ fn an_address_is_exclusive_per_protocol() {
         let datagrams = client.socket(WSK_FLAG_DATAGRAM_SOCKET);
         bind(datagrams, (SPECIFIC, 0)).succeed();
         let connections = client.socket(WSK_FLAG_LISTEN_SOCKET);
-        // Another program of the machine may have it.
+        // Another program of the machine may use the port.
         let (status, _) = bind(connections, (SPECIFIC, local_address(datagrams).port())).wait();
         assert!(matches!(status, STATUS_SUCCESS | STATUS_ADDRESS_ALREADY_EXISTS), "{status:#x}");
         close(datagrams);

@@ -84,7 +84,7 @@ fn a_sender_chooses_the_source_address() {
         assert_eq!(send_with_control(sender, b"", to, &[source([0, 0, 0, 0])]), STATUS_SUCCESS);
         assert_eq!(receive(receiver).from, (V4, from.port()).into());
         close(sender);
-        // A dual socket does so, too.
+        // A dual socket also does so.
         let (sender, port) = dual(client);
         let mapped = SocketAddr::from((Ipv4Addr::from(V4).to_ipv6_mapped(), to.port()));
         assert_eq!(
@@ -318,7 +318,7 @@ fn empty_options_and_routing_headers_change_nothing() {
     });
 }
 
-/// What some systems do, and what filters on others do, on the network in memory.
+/// The behavior of some systems, and of filters on others, on the network in memory.
 #[test]
 fn control_data_is_stripped_if_configured() {
     let here = source([127, 0, 0, 2]);

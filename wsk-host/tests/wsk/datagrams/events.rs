@@ -267,7 +267,7 @@ fn a_retained_list_stays_until_it_is_released() {
             assert_eq!(unsafe { read_list(list, 0) }[0].bytes, [round; 9]);
             release(socket, list);
         }
-        // Later ones come meanwhile, and none is lost.
+        // Later ones arrive in the meantime, and none is lost.
         for round in 0..4_u8 {
             send_to(socket, &[round], address);
         }
@@ -344,7 +344,7 @@ fn requests_and_the_callback_share_the_datagrams() {
         for bytes in &expected {
             let waiting = Receive::new(socket, 1, 0);
             send_to(socket, bytes, address);
-            // Either of them gets it.
+            // One of the two gets it.
             while !waiting.request.completes_within(1)
                 && listener.all().len() + all.len() <= usize::from(bytes[0])
             {}
@@ -406,7 +406,7 @@ fn events_are_enabled_after_a_bind_with_valid_input() {
         assert_eq!(set_events(socket, WSK_EVENT_RECEIVE_FROM), STATUS_INVALID_DEVICE_STATE);
         bind(socket, any_port(AF_INET)).succeed();
         assert_eq!(set_events(socket, DISABLE), STATUS_SUCCESS);
-        // An IRP is completed whatever is wrong.
+        // An IRP is completed, whatever the error.
         let short = test_support::raw::PoolBuffer::with(&[0; 4]);
         let option = (WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET);
         control(socket, option, Some(&short), None).fail(STATUS_INVALID_PARAMETER);

@@ -9,7 +9,7 @@ use test_support::raw::datagrams::{Receive, V4, V6, any_port, bound, dual, recei
 use test_support::seeds::seeds;
 use wsk_sys::*;
 
-/// A socket of the machine's.
+/// A socket of the machine.
 fn peer(address: impl Into<SocketAddr>) -> (UdpSocket, SocketAddr) {
     let peer = UdpSocket::bind(address.into()).unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -47,7 +47,7 @@ fn a_datagram_larger_than_its_buffer_is_truncated() {
         send_to(socket, b"first", address);
         let received = Receive::new(socket, 3, 0).wait().unwrap();
         assert_eq!((&*received.bytes, received.flags), (&b"fir"[..], MSG_TRUNC));
-        // The rest does not come later.
+        // The rest does not arrive later.
         send_to(socket, b"second", address);
         let received = Receive::new(socket, 6, 0).wait().unwrap();
         assert_eq!((&*received.bytes, received.flags), (&b"second"[..], 0));

@@ -34,7 +34,7 @@ pub struct MadeByMacro;
 
 renamed::sink!(MadeByMacro);
 
-/// A table of C's.
+/// A table in C.
 #[allow(non_snake_case, non_camel_case_types, reason = "the names are C's")]
 #[repr(C)]
 #[derive(Debug)]

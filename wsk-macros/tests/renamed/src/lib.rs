@@ -1,4 +1,4 @@
-//! That both macros find `wsk` under the name that its user gives it, without std.
+//! Checks that both macros find `wsk` under the name that its user gives it, without std.
 
 #![no_std]
 
@@ -35,7 +35,7 @@ impl DatagramEvents for Sink {
     }
 }
 
-/// A table of C's.
+/// A table in C.
 #[allow(non_snake_case, non_camel_case_types, reason = "the names are C's")]
 #[repr(C)]
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! What is never to be in a driver: each is found by `cargo xtask test audit-all`, or the test is worth nothing.
+//! Faults that a driver must never have. `cargo xtask test audit-all` must find each of them, which proves that it can
+//! fail.
 
 #[cfg(feature = "deliberate-allocation")]
 mod allocation {
@@ -34,7 +35,7 @@ mod faults {
         "deliberate::registers": |()| registers();
     }
 
-    /// Calls itself, and has to come back.
+    /// Calls itself, and must return.
     #[unsafe(export_name = "deliberate::circle")]
     extern "C" fn circle(done: extern "C" fn() -> bool) -> usize {
         if done() { 0 } else { circle(done).wrapping_mul(3) ^ usize::from(done()) }

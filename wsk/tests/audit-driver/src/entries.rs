@@ -97,7 +97,7 @@ pub(crate) unsafe fn call<A, R>(
     unsafe { result.cast::<R>().write(function(arguments)) };
 }
 
-/// Polls a future of the function's.
+/// Polls a future of the function.
 ///
 /// # Safety
 ///
@@ -118,7 +118,7 @@ pub(crate) unsafe fn poll<A, F: Future>(
     unsafe { result.cast::<Poll<F::Output>>().write(future.poll(context)) };
 }
 
-/// Drops a result of the function's.
+/// Drops a result of the function.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! Callbacks, and what they are given.
+//! Callbacks and their arguments.
 
 use core::fmt::Debug;
 use core::sync::atomic::{AtomicUsize, Ordering};

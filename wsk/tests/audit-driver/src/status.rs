@@ -1,4 +1,4 @@
-//! Errors, and what the running Windows has.
+//! Errors, and the capabilities of the running Windows.
 
 use core::fmt::{Debug, Display};
 
