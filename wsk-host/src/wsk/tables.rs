@@ -22,8 +22,8 @@ use super::client::VERSION;
 use crate::kernel::abi::HostFunction;
 use crate::kernel::config::Windows;
 
-/// A table of a specific Windows. A slot that is newer than the table has a second function, which stands
-/// there before: that no other slot came later is checked when this is compiled.
+/// A table of a specific Windows. A slot that is newer than the table has a second function, for
+/// older versions. The compiler checks that every newer slot has one.
 macro_rules! table {
     (
         $(#[$attribute:meta])*
@@ -51,7 +51,7 @@ macro_rules! table {
         const {
             assert!(
                 offset_of!($table, $slot) < lengths::$table[0].bytes,
-                "a slot that came later needs a function that stands there before"
+                "a slot that is newer than its table needs a function for older Windows, in `unavailable`"
             )
         };
         $function
