@@ -115,16 +115,14 @@ impl Kernel {
         CURRENT.try_with(kernel).ok().flatten()
     }
 
-    /// Calls a function with the configuration of the run that the current thread is in, and the command that repeats it.
-    /// Takes no lock, and allocates nothing.
+    /// Calls a function with the configuration of the kernel that the current thread is in, and the command that repeats
+    /// the run, if a seed decides it. Takes no lock, and allocates nothing.
     #[cfg(all(unix, not(miri)))]
-    pub(crate) fn with_run(function: impl FnOnce(&str, &str)) {
+    pub(crate) fn with_run(function: impl FnOnce(&str, Option<&str>)) {
         let _ = CURRENT.try_with(|current| {
             let Ok(current) = current.try_borrow() else { return };
             let Some(kernel) = current.as_ref().map(|current| &current.kernel.0) else { return };
-            if let Some(again) = kernel.again.get() {
-                function(&kernel.description, again);
-            }
+            function(&kernel.description, kernel.again.get().map(String::as_str));
         });
     }
 

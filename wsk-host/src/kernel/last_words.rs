@@ -69,7 +69,7 @@ extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
             for part in ["wsk-host: ", name, " ends the process\n  with:    ", config] {
                 write(part);
             }
-            for part in ["\n  again:\n", again, "\n"] {
+            for part in again.map_or(["\n", "", ""], |again| ["\n  again:\n", again, "\n"]) {
                 write(part);
             }
         });
