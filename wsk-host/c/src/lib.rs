@@ -44,7 +44,8 @@
 //!
 //! On Linux, a client may define `connect`, `send` and all other names of the C library for itself: the kernel's headers give
 //! its functions other names in the object file. Functions that are compiled without these headers need the library of
-//! `cargo xtask library`, which renames what cargo's own `libwsk_host_c.a` takes from the C library.
+//! `cargo xtask library`, which renames what cargo's own `libwsk_host_c.a` takes from the C library. So does a client that
+//! defines a function of the kernel, such as `ExAllocatePool2`, for itself: the library's definition is weak.
 //!
 //! The profile `c` (`cargo xtask library --profile c`) is `dev` with unwinding. Without that, as in this project's other profiles, a run that
 //! fails ends the process after it has said why, and `wsk_host_run` does not return.
@@ -390,12 +391,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn zeroes_are_the_defaults_and_every_option_counts() {
-        let (config, seeds) = wsk_host_options::default().parse().unwrap();
-        let default = Config { rules: Levels::TOLERANT, ..Config::default() };
-        assert_eq!((config, seeds), (default, 0..DEFAULT_SEEDS));
-        let all = wsk_host_options {
+    /// Options that all differ from the default.
+    fn all_options() -> wsk_host_options {
+        wsk_host_options {
             network: 2,
             timing: 1,
             first_seed: 0,
@@ -425,7 +423,34 @@ mod tests {
             rules: None,
             call_status: 2,
             indications: 1,
-        };
+        }
+    }
+
+    /// Does not compile if `Config` gets a field that is not named here, and fails if that is no option.
+    #[test]
+    fn every_field_of_the_configuration_is_an_option() {
+        macro_rules! differ {
+            ($($field:ident)*) => {
+                let (all, _) = all_options().parse().unwrap();
+                let (default, _) = wsk_host_options::default().parse().unwrap();
+                // The levels are parsed from a text: see `what_is_no_option_is_a_failure`.
+                let Config { rules: _, $($field: _),* } = all;
+                $(assert_ne!(all.$field, default.$field, stringify!($field));)*
+            };
+        }
+        differ! {
+            network timing call_status windows faults readiness delay window partial_receives indications stripping
+            refuse_disconnect refuse_socket_connect refuse_cancel refuse_name_info refuse_control refuse_addresses
+            refuse_nodelay
+        }
+    }
+
+    #[test]
+    fn zeroes_are_the_defaults_and_every_option_counts() {
+        let (config, seeds) = wsk_host_options::default().parse().unwrap();
+        let default = Config { rules: Levels::TOLERANT, ..Config::default() };
+        assert_eq!((config, seeds), (default, 0..DEFAULT_SEEDS));
+        let all = all_options();
         let expected = Config {
             network: Network::Null,
             timing: Timing::Inline,
