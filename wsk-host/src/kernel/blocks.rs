@@ -57,6 +57,8 @@ pub(crate) struct Block {
     pub(crate) size: usize,
     pub(crate) tag: u32,
     pub(crate) layout: BlockLayout,
+    /// Whether it is in paged pool, which code at `DISPATCH_LEVEL` and WSK must not use.
+    pub(crate) is_paged: bool,
     pub(crate) origin: Origin,
 }
 
@@ -380,6 +382,13 @@ impl Blocks {
         let (start, block) = self.by_address.last_before(address)?;
         let end = start + block.size.max(1);
         (address < end).then_some(end)
+    }
+
+    /// Whether an address is in a block of paged pool.
+    pub(crate) fn is_paged(&mut self, address: usize) -> bool {
+        self.by_address
+            .last_before(address)
+            .is_some_and(|(start, block)| block.is_paged && address < start + block.size.max(1))
     }
 
     /// Counts a requested allocation, and returns its number if it must fail.

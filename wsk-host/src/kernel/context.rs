@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::kernel::ke::irql::keeping_level;
 use crate::kernel::{current, interrupt};
 use crate::verifier::{Rule, rule_violation};
 
@@ -26,7 +27,7 @@ pub(crate) fn calling<T>(callback: (&'static str, u64), call: impl FnOnce() -> T
     let outer = CALLBACK.replace(Some(callback));
     CALLBACKS.set(CALLBACKS.get() + 1);
     let result = current().run_client("an event callback", || {
-        let result = call();
+        let result = keeping_level(callback.0, call);
         // A thread may be interrupted in the last instructions of a callback.
         interrupt();
         result

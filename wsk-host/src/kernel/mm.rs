@@ -34,9 +34,12 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     let mdl = unsafe { &mut *mdl };
     let address = mdl.StartVa.wrapping_byte_add(mdl.ByteOffset as usize);
     let end = address.addr() + mdl.ByteCount as usize;
-    let in_pool =
-        current().pool().end_of_block(address.addr()).is_some_and(|of_block| end <= of_block);
-    if !in_pool {
+    let kernel = current();
+    let mut pool = kernel.pool();
+    let in_pool = pool.end_of_block(address.addr()).is_some_and(|of_block| end <= of_block);
+    let is_nonpaged = in_pool && !pool.is_paged(address.addr());
+    drop(pool);
+    if !is_nonpaged {
         rule_violation(
             Rule::MDL_OF_NONPAGED_POOL,
             "MmBuildMdlForNonPagedPool",
@@ -217,7 +220,14 @@ pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 {
         kernel_violation("MmUnlockPages: the pages are not locked");
     }
-    current().usage().unlock_pages(ptr::from_mut(mdl).addr());
+    let kernel = current();
+    let address = ptr::from_mut(mdl).addr();
+    let memory = address..address + size_of::<MDL>();
+    if !kernel.usage().require_unpinned(&memory, "MmUnlockPages") {
+        // The pages stay locked, for the request that uses them.
+        return;
+    }
+    kernel.usage().unlock_pages(address);
     mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
 }
 

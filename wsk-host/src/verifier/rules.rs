@@ -108,7 +108,7 @@ rules! {
         "a thread waits in a completion routine or an event callback";
     CONTEXT_NONPAGED = 17, Stopped:
         "Contexts, dispatch tables and the code of callbacks must be in memory that is resident at `DISPATCH_LEVEL`, not on a stack.",
-        "a socket's context or dispatch table is on a stack; the host cannot see pageable code";
+        "a socket's context or dispatch table is on a stack or in paged pool; the host cannot see pageable code";
     UNLOAD_AFTER_ROUTINES = 18, Stopped:
         "A driver must not unload before its completion routines have returned.",
         "a routine, callback, DPC or thread of the client runs when `Host::unload` is called, which a `#[wsk_host::test]` does at its end, or is called afterwards";
@@ -126,13 +126,13 @@ rules! {
         "a call finds a buffer outside of its MDLs, or none";
     MDL_OF_NONPAGED_POOL = 23, Stopped:
         "`MmBuildMdlForNonPagedPool` must describe nonpaged pool only.",
-        "the memory is not from the host's pool";
+        "the memory is not from the host's pool, or from paged pool";
     REFERENCE_TO_KERNEL_MEMORY = 24, NotVisible:
         "No reference in the language's sense may point to memory while the kernel reads or writes it.",
         "only the compiler knows references; Miri checks them";
     ADDRESS_MEMORY = 25, Stopped:
         "Memory for an address must be nonpaged, large enough, and valid until the request completes.",
-        "the memory is on a stack, too small, or freed in flight";
+        "the memory is null, on a stack, in paged pool, too small, freed, or freed in flight";
     CONTROL_DATA = 26, Stopped:
         "Control data must be well formed, and valid until the request completes.",
         "a control message exceeds its data or is shorter than its header, or the data is freed in flight; the host cannot see a client that ignores `MSG_CTRUNC`";

@@ -13,8 +13,8 @@ use wsk_sys::{
     SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0,
 };
 
-use crate::kernel::Kernel;
-use crate::kernel::residency::require_nonpaged;
+use crate::kernel::residency::{require_allocated, require_nonpaged};
+use crate::kernel::{Kernel, current};
 use crate::verifier::{Rule, kernel_violation, rule_violation};
 
 /// The size of a family's addresses.
@@ -41,6 +41,11 @@ pub(super) unsafe fn read(
         rule_violation(Rule::ADDRESS_FAMILY, call, "the address is null", None);
         return None;
     }
+    let require = |size| {
+        let rule = Rule::ADDRESS_MEMORY;
+        require_allocated(&current(), rule, address.addr(), size, "the address", call);
+    };
+    require(size_of::<ADDRESS_FAMILY>());
     // SAFETY: every address begins with its family.
     let found = unsafe { (&raw const (*address).sa_family).read_unaligned() };
     if found != family {
@@ -48,6 +53,7 @@ pub(super) unsafe fn read(
         rule_violation(Rule::ADDRESS_FAMILY, call, &found, None);
         return None;
     }
+    require(size_of_family(family));
     let address = match family {
         AF_INET => {
             // SAFETY: the family determines the type of the address.

@@ -15,6 +15,7 @@ use wsk_sys::{MDL, PIRP, PWSK_BUF};
 
 use crate::kernel::Kernel;
 use crate::kernel::mm::system_address;
+use crate::kernel::residency::require_allocated;
 use crate::verifier::{Rule, fatal_violation};
 
 /// The memory of a buffer. The call has read the `WSK_BUF` that describes it, which may be a local variable, as WSK
@@ -75,6 +76,10 @@ impl Bytes {
         }
         let (mut mdl, mut offset, mut left) =
             (descriptor.Mdl, descriptor.Offset as usize, fields::length(descriptor.Length));
+        let require = |address: usize, size, what| {
+            require_allocated(kernel, Rule::BUFFER_RESIDENT, address, size, what, function);
+        };
+        require(mdl.addr(), size_of::<MDL>(), "the MDL");
         // SAFETY: the caller passes a chain of valid MDLs.
         if offset > 0 && offset >= unsafe { (*mdl).ByteCount } as usize {
             outside(function, "the buffer starts past the end of its first MDL");
@@ -90,6 +95,7 @@ impl Bytes {
                 outside(function, "the chain of MDLs returns to an MDL that it has left");
             }
             walked.push(mdl);
+            require(mdl.addr(), size_of::<MDL>(), "the MDL");
             // SAFETY: the caller passes a chain of valid MDLs.
             let (size, next) = unsafe { ((*mdl).ByteCount as usize, (*mdl).Next) };
             let length = left.min(size - offset);
@@ -97,6 +103,9 @@ impl Bytes {
             let memory = unsafe { system_address(mdl, function) };
             // SAFETY: the offset is within the memory.
             let memory = unsafe { memory.add(offset) };
+            if length > 0 {
+                require(memory.addr(), length, "the memory of the MDL");
+            }
             usage.pin(irp, ("MDL", Rule::BUFFER_RESIDENT), mdl.addr(), size_of::<MDL>());
             usage.pin(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
             if length > 0 {

@@ -112,6 +112,20 @@ unsafe fn has_function(callbacks: &CallbackTable, event: ULONG) -> bool {
     }
 }
 
+/// The names of the callbacks in the client's tables that an event enables.
+pub(super) fn functions(callbacks: &CallbackTable) -> Vec<&'static str> {
+    const ALL: [(ULONG, &str); 5] = [
+        (WSK_EVENT_ACCEPT, "WskAcceptEvent"),
+        (WSK_EVENT_RECEIVE_FROM, "WskReceiveFromEvent"),
+        (WSK_EVENT_RECEIVE, "WskReceiveEvent"),
+        (WSK_EVENT_DISCONNECT, "WskDisconnectEvent"),
+        (WSK_EVENT_SEND_BACKLOG, "WskSendBacklogEvent"),
+    ];
+    // SAFETY: the tables are null or valid (Invariants).
+    let has = |event| unsafe { has_function(callbacks, event) };
+    ALL.into_iter().filter(|(event, _)| has(*event)).map(|(_, name)| name).collect()
+}
+
 /// Stops a client that enables an event without a function for it ([INV-51](crate::rules#inv-51)).
 pub(super) fn require_functions(callbacks: &CallbackTable, events: ULONG, call: &str) {
     for event in each(events) {

@@ -20,7 +20,7 @@ use wsk_sys::{
 use crate::kernel::Kernel;
 use crate::kernel::config::Windows;
 use crate::kernel::ke::dispatcher::Signal;
-use crate::verifier::{Origin, Rule, fatal_violation, rule_violation};
+use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_violation};
 use crate::wsk::descriptors::Descriptors;
 
 /// A registered client.
@@ -204,10 +204,18 @@ pub(super) unsafe fn client(
     rule: Rule,
     function: &'static str,
 ) -> Arc<Client> {
+    require_pointer(registration, "WskRegistration", function);
     // SAFETY: the caller passes a registration block.
     let context = unsafe { (*registration).ReservedRegistrationContext };
     // SAFETY: the caller passes a registration block.
     unsafe { find(context.cast(), rule, "the registration block is not registered", function) }
+}
+
+/// Stops a client that passes no structure for a parameter.
+pub(super) fn require_pointer<T>(pointer: *mut T, parameter: &str, function: &str) {
+    if pointer.is_null() {
+        kernel_violation(&format!("{function}: {parameter} is NULL"));
+    }
 }
 
 /// The client that a captured provider is called with.

@@ -1,5 +1,6 @@
 //! The open objects of WSK on a kernel, and the likely mistakes that keep them open: a part of the report about a hang.
 
+use super::callback_table::functions;
 use super::category::name;
 use super::client::{Client, all};
 use super::object::origin;
@@ -15,13 +16,14 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
     let Some(subsystem) = kernel.wsk() else { return found };
     // A thread that waits does not hold it. If one does, the rest of the report is worth having.
     let Some(stack) = lock(&subsystem.stack) else { return found };
-    let mut idle = Vec::new();
+    let (mut idle, mut disabled) = (Vec::new(), Vec::new());
     let sockets = stack.sockets.values().filter(|socket| socket.object != 0);
     let mut sockets: Vec<&Socket> = sockets.map(|socket| &**socket).collect();
     sockets.sort_unstable_by_key(|socket| socket.id);
     for socket in sockets {
         found.objects.push(describe(socket));
         found.from_outside |= socket.events.enabled != 0;
+        disabled.extend(advice_of_callbacks(socket));
         match advice(socket) {
             Some(advice) => found.advice.push(advice),
             None => idle.push(socket.id.to_string()),
@@ -45,7 +47,22 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
              released ({captures} are not). Call WskReleaseProviderNPI for each, in Rust by dropping the last provider"
         ));
     }
+    found.advice.extend(disabled);
     found
+}
+
+/// The likely mistake of a socket that could call back, and whose callbacks are all disabled.
+fn advice_of_callbacks(socket: &Socket) -> Option<String> {
+    let functions = functions(&socket.callbacks);
+    let is_quiet = socket.events.enabled | socket.events.fixed == 0 && socket.closing.is_none();
+    (is_quiet && !functions.is_empty()).then(|| {
+        format!(
+            "socket {} has callbacks that are not enabled, and WSK calls none of them: {}. A client enables them by the \
+             option SO_WSK_EVENT_CALLBACK",
+            socket.id,
+            functions.join(", ")
+        )
+    })
 }
 
 fn describe(socket: &Socket) -> String {

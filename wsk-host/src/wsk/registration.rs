@@ -20,7 +20,7 @@ use wsk_sys::{
 };
 
 use super::action::ClosedSocket;
-use super::client::{Client, VERSION, all, client, registered};
+use super::client::{Client, VERSION, all, client, registered, require_pointer};
 use super::execute::execute;
 use super::{attach_default, tables};
 use crate::kernel::context::require_no_callback;
@@ -79,6 +79,8 @@ unsafe fn register(
     let kernel = current();
     attach_default(&kernel);
     record(&kernel, "WskRegister");
+    require_pointer(npi, "WskClientNpi", "WskRegister");
+    require_pointer(registration, "WskRegistration", "WskRegister");
     // SAFETY: the caller passes a description, and a table that outlives the registration.
     let pointer = unsafe { (*npi).Dispatch };
     // SAFETY: the caller's table outlives the registration.
@@ -168,6 +170,7 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     if timeout != WSK_NO_WAIT {
         require_no_callback(FUNCTION);
     }
+    require_pointer(npi, "WskProviderNpi", FUNCTION);
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
     record(&client.kernel, FUNCTION);
@@ -242,6 +245,7 @@ unsafe extern "C" fn WskQueryProviderCharacteristics(
 ) -> NTSTATUS {
     const FUNCTION: &str = "WskQueryProviderCharacteristics";
     require_at_most(DISPATCH_LEVEL, FUNCTION);
+    require_pointer(characteristics, "WskProviderCharacteristics", FUNCTION);
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
     record(&client.kernel, FUNCTION);

@@ -243,13 +243,13 @@ mod rules {
                 KfRaiseIrql(DISPATCH_LEVEL);
                 ExWaitForRundownProtectionRelease(protection);
             };
-        pool_of_a_missing_type
-            says ["ExAllocatePool2: the flags are 0x100; the host has only nonpaged pool"]:
+        pool_that_raises_exceptions
+            says ["ExAllocatePool2: the flags are 0x60; the host raises no exceptions"]:
             |_| unsafe {
                 unsafe extern "C" {
                     fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID;
                 }
-                ExAllocatePool2(0x100, 10, TAG);
+                ExAllocatePool2(0x60, 10, TAG);
             };
         a_reference_to_no_object
             says ["ObfReferenceObject: the pointer is not to an object of this host, or the object was freed"]:

@@ -1,5 +1,7 @@
 //! That clients in C run on hosts, linked with the library for C: in one language, or in all.
 
+mod mistakes;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -67,6 +69,13 @@ fn run_in(
         libc_names(&shell, &library, languages)?;
     }
     requests(&shell, &library)?;
+    mistakes::unusual(&shell, &library, languages)?;
+    // One language of each kind: a report takes time.
+    let (first, last) = (&languages[..1], &languages[languages.len() - 1..]);
+    mistakes::mistakes(&shell, &library, first)?;
+    if first != last {
+        mistakes::mistakes(&shell, &library, last)?;
+    }
     for (client, languages) in clients {
         whole_client(&shell, &library, *client, languages)?;
     }

@@ -14,8 +14,8 @@ use std::alloc::alloc;
 use std::ptr;
 
 use wsk_sys::{
-    DISPATCH_LEVEL, POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED, POOL_FLAGS, POOL_TYPE, PVOID,
-    SIZE_T, ULONG,
+    APC_LEVEL, DISPATCH_LEVEL, KIRQL, POOL_FLAG_NON_PAGED, POOL_FLAG_UNINITIALIZED, POOL_FLAGS,
+    POOL_TYPE, PVOID, SIZE_T, ULONG,
 };
 
 use crate::kernel::blocks::{Block, BlockLayout, GUARD};
@@ -30,17 +30,22 @@ const ALIGNMENT: usize = 16;
 /// The byte that fills memory that is not zeroed.
 pub(crate) const FRESH: u8 = 0xCD;
 
+/// The bit of a `POOL_TYPE` that tells paged pool from nonpaged.
+const PAGED_POOL: POOL_TYPE = 1;
+
+/// The highest IRQL at which memory of a pool is allocated or freed.
+const fn highest_level(is_paged: bool) -> KIRQL {
+    if is_paged { APC_LEVEL } else { DISPATCH_LEVEL }
+}
+
 #[wsk_host_macros::export]
-pub(crate) extern "C" fn ExAllocatePoolWithTag(
-    _pool: POOL_TYPE,
-    size: SIZE_T,
-    tag: ULONG,
-) -> PVOID {
+pub(crate) extern "C" fn ExAllocatePoolWithTag(pool: POOL_TYPE, size: SIZE_T, tag: ULONG) -> PVOID {
     if tag == 0 {
         kernel_violation("ExAllocatePoolWithTag: the tag is zero");
     }
-    require_at_most(DISPATCH_LEVEL, "ExAllocatePoolWithTag");
-    allocate(size, tag, FRESH, "ExAllocatePoolWithTag")
+    let is_paged = pool & PAGED_POOL != 0;
+    require_at_most(highest_level(is_paged), "ExAllocatePoolWithTag");
+    allocate_from(is_paged, size, tag, FRESH, "ExAllocatePoolWithTag")
 }
 
 /// Flags that a caller may set, in addition to those of `wsk-sys`.
@@ -53,8 +58,8 @@ const POOL_FLAG_PAGED: POOL_FLAGS = 0x100;
 /// The flags that a system ignores if it does not support them.
 const OPTIONAL: POOL_FLAGS = !0 << 32;
 
-/// Returns null where the kernel does. Stops a client that requests a feature of the kernel that
-/// the host lacks: pageable memory, which would pass for nonpaged, and exceptions.
+/// Returns null where the kernel does. Stops a client that requests a feature of the kernel that the host lacks:
+/// exceptions.
 #[wsk_host_macros::export]
 pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
     const POOLS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
@@ -62,23 +67,35 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
         | POOL_FLAG_UNINITIALIZED
         | POOL_FLAG_CACHE_ALIGNED
         | POOL_FLAG_RAISE_ON_FAILURE;
-    require_at_most(DISPATCH_LEVEL, "ExAllocatePool2");
     let required = flags & !OPTIONAL;
+    let is_paged = required & POOL_FLAG_PAGED != 0;
+    require_at_most(highest_level(is_paged), "ExAllocatePool2");
     let is_valid = (required & POOLS).is_power_of_two() && required & !(POOLS | OTHERS) == 0;
     if !is_valid || size == 0 || tag == 0 {
         return ptr::null_mut();
     }
-    if required & (POOL_FLAG_PAGED | POOL_FLAG_RAISE_ON_FAILURE) != 0 {
+    if required & POOL_FLAG_RAISE_ON_FAILURE != 0 {
         kernel_violation(&format!(
-            "ExAllocatePool2: the flags are {flags:#x}; the host has only nonpaged pool, and raises no exceptions"
+            "ExAllocatePool2: the flags are {flags:#x}; the host raises no exceptions"
         ));
     }
     let fill = if flags & POOL_FLAG_UNINITIALIZED == 0 { 0 } else { FRESH };
-    allocate(size, tag, fill, "ExAllocatePool2")
+    allocate_from(is_paged, size, tag, fill, "ExAllocatePool2")
 }
 
-/// Allocates memory, or returns null, and fills it.
+/// Allocates nonpaged memory, or returns null, and fills it.
 pub(crate) fn allocate(size: SIZE_T, tag: ULONG, fill: u8, function: &'static str) -> PVOID {
+    allocate_from(false, size, tag, fill, function)
+}
+
+/// Allocates memory of a pool, or returns null, and fills it.
+fn allocate_from(
+    is_paged: bool,
+    size: SIZE_T,
+    tag: ULONG,
+    fill: u8,
+    function: &'static str,
+) -> PVOID {
     let kernel = current();
     if !kernel.may_allocate() {
         return ptr::null_mut();
@@ -86,7 +103,9 @@ pub(crate) fn allocate(size: SIZE_T, tag: ULONG, fill: u8, function: &'static st
     let size = wsk_sys::fields::length(size);
     let alignment = if size < wsk_sys::PAGE_SIZE { ALIGNMENT } else { wsk_sys::PAGE_SIZE };
     let layout = BlockLayout::new(size, alignment);
-    layout.map_or(ptr::null_mut(), |layout| place(&kernel, size, layout, tag, fill, function))
+    let Some(layout) = layout else { return ptr::null_mut() };
+    let block = Block { size, tag, layout, is_paged, origin: Origin::here(function) };
+    place(&kernel, block, fill)
 }
 
 /// As [`allocate`], in pages that are protected once the memory is freed, if the system can do that and the kernel has not
@@ -103,18 +122,14 @@ pub(crate) fn allocate_in_pages(
     }
     let in_pages = BlockLayout::in_pages(size).filter(|_| kernel.pool().has_pages());
     let layout = in_pages.or_else(|| BlockLayout::new(size, ALIGNMENT));
-    layout.map_or(ptr::null_mut(), |layout| place(&kernel, size, layout, tag, fill, function))
+    let Some(layout) = layout else { return ptr::null_mut() };
+    let block = Block { size, tag, layout, is_paged: false, origin: Origin::here(function) };
+    place(&kernel, block, fill)
 }
 
-/// Allocates a block with this layout, and fills it.
-fn place(
-    kernel: &Kernel,
-    size: usize,
-    layout: BlockLayout,
-    tag: ULONG,
-    fill: u8,
-    function: &'static str,
-) -> PVOID {
+/// Allocates the memory of a block, and fills it.
+fn place(kernel: &Kernel, block: Block, fill: u8) -> PVOID {
+    let (size, layout) = (block.size, block.layout);
     // SAFETY: the size is not zero.
     let whole = unsafe { alloc(layout.whole) };
     if whole.is_null() {
@@ -128,7 +143,6 @@ fn place(
     // SAFETY: the memory has room for the block.
     unsafe { memory.write_bytes(fill, size) };
     whole.expose_provenance();
-    let block = Block { size, tag, layout, origin: Origin::here(function) };
     kernel.pool().insert(memory.expose_provenance(), block);
     memory.cast()
 }
@@ -159,6 +173,7 @@ pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
         kernel_violation(&format!("{function}: {found}"));
     };
     drop(pool);
+    require_at_most(highest_level(block.is_paged), function);
     if tag != 0 && block.tag != tag {
         kernel_violation(&format!("{function}: the tag differs from the tag of the allocation"));
     }
@@ -175,6 +190,13 @@ pub(crate) fn free(memory: PVOID, tag: ULONG, function: &'static str) {
     let damage = kernel.pool().quarantine(address, block, Origin::here(function));
     if let Some(damage) = damage {
         kernel_violation(&format!("{function} has checked the pool: {damage}"));
+    }
+}
+
+/// Stops a client that has an object of the kernel's in paged pool, where it does not stay in memory.
+pub(crate) fn require_resident_object(address: usize, what: &str, function: &str) {
+    if current().pool().is_paged(address) {
+        kernel_violation(&format!("{function}: {what} is in paged pool"));
     }
 }
 

@@ -24,11 +24,14 @@ use wsk_sys::{
 use crate::kernel::abi::Routine as _;
 use crate::kernel::ex::pool::{FRESH, allocate, free};
 use crate::kernel::io::device;
-use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::ke::irql::{keeping_level, require_at_most};
 use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::kernel_violation;
 
 const NAME: &str = "IoSetCompletionRoutineEx";
+
+/// A routine, in reports.
+const ROUTINE: &str = "a completion routine";
 
 /// The tag of contexts: one that is left at the end is of an IRP that was never sent.
 const TAG: ULONG = u32::from_le_bytes(*b"IoUs");
@@ -89,17 +92,17 @@ unsafe extern "C" fn call(none: PDEVICE_OBJECT, irp: PIRP, context: PVOID) -> NT
     free(context, TAG, NAME);
     let run = || {
         // SAFETY: the sender of the IRP has set this routine for this context.
-        let status = unsafe { guarded.routine.invoke((none, irp, guarded.context)) };
+        let call = || unsafe { guarded.routine.invoke((none, irp, guarded.context)) };
+        let status = keeping_level(ROUTINE, call);
         // A thread may be interrupted in the last instructions of a routine.
         interrupt();
         status
     };
-    let what = "a completion routine";
     // Without a device, nothing keeps the driver loaded.
     let status = if guarded.device.is_null() {
-        kernel.run_client(what, run)
+        kernel.run_client(ROUTINE, run)
     } else {
-        kernel.run_guarded_client(what, run)
+        kernel.run_guarded_client(ROUTINE, run)
     };
     if !guarded.device.is_null() && kernel.devices().unhold(guarded.device.addr()) {
         device::free(guarded.device.cast());
@@ -120,6 +123,7 @@ pub(super) unsafe fn call_completion_routine(
 ) -> NTSTATUS {
     // SAFETY: the routine is for this context, by this function's contract.
     let run = || unsafe { routine.invoke((ptr::null_mut(), irp, context)) };
+    let run = || keeping_level(ROUTINE, run);
     let Some(begun) = kernel.begin_routine(context.addr()) else { return run() };
     let status = run();
     // A thread may be interrupted in the last instructions of a routine.

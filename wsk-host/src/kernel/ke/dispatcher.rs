@@ -27,6 +27,7 @@ use crate::kernel::schedule::{Deterministic, ThreadId, Ticks};
 use crate::verifier::place_of_client;
 
 /// The kinds of dispatcher objects, as in the lowest byte of a header.
+pub(crate) const NOTIFICATION_EVENT: LONG = 0;
 pub(crate) const SYNCHRONIZATION_EVENT: LONG = 1;
 pub(crate) const MUTANT: LONG = 2;
 pub(crate) const SEMAPHORE: LONG = 5;

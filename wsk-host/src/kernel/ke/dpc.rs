@@ -17,10 +17,11 @@ use wsk_sys::{
 };
 
 use super::dpc_watchdog;
-use super::irql::require_at_most;
+use super::irql::{keeping_level, require_at_most};
 use super::timer_queue::TimerQueue;
 use crate::kernel::abi::Routine as _;
 use crate::kernel::context::{deferred, require_no_callback};
+use crate::kernel::ex::pool::require_resident_object;
 use crate::kernel::schedule::ClientPointer;
 use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::kernel_violation;
@@ -30,6 +31,7 @@ unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, c
     if routine.is_none() {
         kernel_violation("KeInitializeDpc: DeferredRoutine is null");
     }
+    require_resident_object(dpc.addr(), "the DPC", "KeInitializeDpc");
     let memory = dpc.addr()..dpc.addr() + size_of::<KDPC>();
     current().timers().require_unused(&memory, "KeInitializeDpc");
     // SAFETY: the caller passes memory for a deferred procedure call, of which zeroes are a valid one.
@@ -114,6 +116,7 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
     };
     // SAFETY: the client initialized the call with this routine for this context.
     let routine = || unsafe { routine.invoke((dpc, context, first, second)) };
+    let routine = || keeping_level("the routine of a DPC", routine);
     let routine = || dpc_watchdog::watch(routine);
     deferred(|| kernel.run_client("a deferred procedure call", routine));
     let finished = kernel.timers().end_dpc(number);

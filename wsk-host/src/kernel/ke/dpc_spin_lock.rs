@@ -12,12 +12,13 @@
 
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use wsk_sys::{BOOLEAN, DISPATCH_LEVEL, FALSE, KIRQL, PKSPIN_LOCK, TRUE};
 
 use crate::kernel::interrupt;
+use crate::kernel::ke::dispatcher::token;
 use crate::kernel::ke::irql::{KeLowerIrql, KfRaiseIrql, current_irql};
+use crate::kernel::ke::spinning::spin;
 use crate::verifier::kernel_violation;
 
 /// Stops a client that calls a function below `DISPATCH_LEVEL`, where a holder could lose the processor.
@@ -30,7 +31,7 @@ pub(crate) fn require_dispatch(function: &str) {
     }
 }
 
-/// The word of a spin lock.
+/// The word of a spin lock: zero while it is free, and the number of the thread that holds it.
 ///
 /// # Safety
 ///
@@ -45,12 +46,12 @@ unsafe fn word<'a>(lock: PKSPIN_LOCK) -> &'a AtomicUsize {
 /// # Safety
 ///
 /// The pointer is to a spin lock.
-unsafe fn acquire(lock: PKSPIN_LOCK) {
+pub(super) unsafe fn acquire(lock: PKSPIN_LOCK, function: &str) {
     // SAFETY: the pointer is to a spin lock (this function's contract).
     let word = unsafe { word(lock) };
-    while word.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        thread::yield_now();
-    }
+    let me = token();
+    let attempt = || word.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok();
+    spin(function, attempt, || word.load(Ordering::Relaxed) == me);
 }
 
 /// Releases a lock.
@@ -58,7 +59,7 @@ unsafe fn acquire(lock: PKSPIN_LOCK) {
 /// # Safety
 ///
 /// The pointer is to a spin lock.
-unsafe fn release(lock: PKSPIN_LOCK, function: &str) {
+pub(super) unsafe fn release(lock: PKSPIN_LOCK, function: &str) {
     // SAFETY: the pointer is to a spin lock (this function's contract).
     if unsafe { word(lock) }.swap(0, Ordering::Release) == 0 {
         kernel_violation(&format!("{function}: the lock is not held"));
@@ -67,9 +68,10 @@ unsafe fn release(lock: PKSPIN_LOCK, function: &str) {
 
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeAcquireSpinLockAtDpcLevel(lock: PKSPIN_LOCK) {
-    require_dispatch("KeAcquireSpinLockAtDpcLevel");
+    const NAME: &str = "KeAcquireSpinLockAtDpcLevel";
+    require_dispatch(NAME);
     // SAFETY: the caller passes a spin lock.
-    unsafe { acquire(lock) };
+    unsafe { acquire(lock, NAME) };
 }
 
 #[wsk_host_macros::export]
@@ -83,7 +85,8 @@ unsafe extern "C" fn KeReleaseSpinLockFromDpcLevel(lock: PKSPIN_LOCK) {
 unsafe extern "C" fn KeTryToAcquireSpinLockAtDpcLevel(lock: PKSPIN_LOCK) -> BOOLEAN {
     require_dispatch("KeTryToAcquireSpinLockAtDpcLevel");
     // SAFETY: the caller passes a spin lock.
-    let is_taken = unsafe { word(lock) }.swap(1, Ordering::Acquire) == 0;
+    let word = unsafe { word(lock) };
+    let is_taken = word.compare_exchange(0, token(), Ordering::Acquire, Ordering::Relaxed).is_ok();
     if is_taken { TRUE } else { FALSE }
 }
 
@@ -114,9 +117,14 @@ const _: () = assert!(size_of::<QueueHandle>() == 24);
 /// # Safety
 ///
 /// The pointers are to a spin lock, and to memory for a handle.
-unsafe fn acquire_queued(lock: PKSPIN_LOCK, handle: *mut QueueHandle, old_irql: KIRQL) {
+unsafe fn acquire_queued(
+    lock: PKSPIN_LOCK,
+    handle: *mut QueueHandle,
+    old_irql: KIRQL,
+    function: &str,
+) {
     // SAFETY: the pointer is to a spin lock (this function's contract).
-    unsafe { acquire(lock) };
+    unsafe { acquire(lock, function) };
     // SAFETY: the pointer is to memory for a handle, which only the caller uses (this function's contract).
     unsafe { handle.write(QueueHandle { next: ptr::null_mut(), lock, old_irql }) };
 }
@@ -143,7 +151,7 @@ unsafe extern "C" fn KeAcquireInStackQueuedSpinLock(lock: PKSPIN_LOCK, handle: *
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
     // SAFETY: the caller passes a spin lock and memory for a handle.
-    unsafe { acquire_queued(lock, handle, old) };
+    unsafe { acquire_queued(lock, handle, old, "KeAcquireInStackQueuedSpinLock") };
 }
 
 #[wsk_host_macros::export]
@@ -157,9 +165,10 @@ unsafe extern "C" fn KeAcquireInStackQueuedSpinLockAtDpcLevel(
     lock: PKSPIN_LOCK,
     handle: *mut QueueHandle,
 ) {
-    require_dispatch("KeAcquireInStackQueuedSpinLockAtDpcLevel");
+    const NAME: &str = "KeAcquireInStackQueuedSpinLockAtDpcLevel";
+    require_dispatch(NAME);
     // SAFETY: the caller passes a spin lock and memory for a handle.
-    unsafe { acquire_queued(lock, handle, current_irql()) };
+    unsafe { acquire_queued(lock, handle, current_irql(), NAME) };
 }
 
 #[wsk_host_macros::export]

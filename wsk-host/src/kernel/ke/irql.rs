@@ -48,6 +48,19 @@ pub(crate) fn at_level<T>(level: KIRQL, run: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs a routine of the client's. Stops a client whose routine returns at another IRQL than it was called at.
+pub(crate) fn keeping_level<T>(routine: &str, run: impl FnOnce() -> T) -> T {
+    let before = IRQL.get();
+    let result = run();
+    let after = IRQL.get();
+    if before != after {
+        kernel_violation(&format!(
+            "{routine} was called at IRQL {before}, and has returned at IRQL {after}"
+        ));
+    }
+    result
+}
+
 #[wsk_host_macros::export]
 extern "C" fn KeGetCurrentIrql() -> KIRQL {
     IRQL.get()

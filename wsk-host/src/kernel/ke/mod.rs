@@ -16,6 +16,7 @@ mod semaphore;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 pub(crate) mod shared_data;
 mod spin_lock;
+pub(crate) mod spinning;
 pub(crate) mod time;
 mod timer;
 pub(crate) mod timer_queue;

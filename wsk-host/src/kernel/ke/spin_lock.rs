@@ -10,33 +10,25 @@
     reason = "the functions are C's, and so are the objects behind their pointers"
 )]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use wsk_sys::{DISPATCH_LEVEL, KIRQL, PKSPIN_LOCK};
 
+use super::dpc_spin_lock::{acquire, release};
 use super::irql::{KeLowerIrql, KfRaiseIrql};
 use crate::kernel::interrupt;
-use crate::verifier::kernel_violation;
 
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeAcquireSpinLockRaiseToDpc(lock: PKSPIN_LOCK) -> KIRQL {
     interrupt();
     let old = KfRaiseIrql(DISPATCH_LEVEL);
-    // SAFETY: the caller passes a spin lock, a word that is only accessed atomically.
-    let lock = unsafe { AtomicUsize::from_ptr(lock.cast()) };
-    while lock.compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-        thread::yield_now();
-    }
+    // SAFETY: the caller passes a spin lock.
+    unsafe { acquire(lock, "KeAcquireSpinLockRaiseToDpc") };
     old
 }
 
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeReleaseSpinLock(lock: PKSPIN_LOCK, irql: KIRQL) {
-    // SAFETY: the caller passes a spin lock, a word that is only accessed atomically.
-    if unsafe { AtomicUsize::from_ptr(lock.cast()) }.swap(0, Ordering::Release) == 0 {
-        kernel_violation("KeReleaseSpinLock: the lock is not held");
-    }
+    // SAFETY: the caller passes a spin lock.
+    unsafe { release(lock, "KeReleaseSpinLock") };
     KeLowerIrql(irql);
     // A thread that became ready at the higher level may run first.
     interrupt();

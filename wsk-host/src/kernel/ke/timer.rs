@@ -23,6 +23,7 @@ use super::dpc::queue;
 use super::irql::require_at_most;
 use super::time::relative;
 use super::timer_queue::{SetTimer, TimerQueue};
+use crate::kernel::ex::pool::require_resident_object;
 use crate::kernel::schedule::{ClientPointer, Ticks, ticks};
 use crate::kernel::{Kernel, current, interrupt};
 use crate::verifier::{Origin, kernel_violation};
@@ -41,6 +42,7 @@ unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
         SynchronizationTimer => SYNCHRONIZATION_TIMER,
         _ => kernel_violation("KeInitializeTimerEx: Type is not a TIMER_TYPE"),
     };
+    require_resident_object(timer.addr(), "the timer", "KeInitializeTimerEx");
     let memory = timer.addr()..timer.addr() + size_of::<KTIMER>();
     current().timers().require_unused(&memory, "KeInitializeTimerEx");
     // SAFETY: the caller passes memory for a timer, of which zeroes are a valid one.

@@ -19,7 +19,11 @@ use wsk_sys::{
     PLARGE_INTEGER, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT, ULONG, WAIT_TYPE, WaitAny,
 };
 
-use super::dispatcher::{Signal, Wait, WaitingThread};
+use super::dispatcher::{
+    MUTANT, NOTIFICATION_EVENT, NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_EVENT,
+    SYNCHRONIZATION_TIMER, Signal, THREAD, Wait, WaitingThread,
+};
+use super::event::require_event;
 use super::irql::require_at_most;
 use super::time::relative;
 use crate::kernel::context::require_no_callback;
@@ -38,6 +42,8 @@ unsafe extern "C" fn KeWaitForSingleObject(
     timeout: PLARGE_INTEGER,
 ) -> NTSTATUS {
     current().0.event_calls.count_wait();
+    // SAFETY: the caller passes an object.
+    unsafe { require_object(object.cast(), "KeWaitForSingleObject") };
     // SAFETY: the caller passes an initialized object, and a timeout or null.
     unsafe { wait("KeWaitForSingleObject", &[object.cast()], WaitAny, timeout) }
 }
@@ -66,6 +72,10 @@ unsafe extern "C" fn KeWaitForMultipleObjects(
     current().0.event_calls.count_wait();
     // SAFETY: the caller passes an array of `count` pointers.
     let objects = unsafe { std::slice::from_raw_parts(objects.cast(), count) };
+    for object in objects {
+        // SAFETY: the caller passes objects.
+        unsafe { require_object(*object, "KeWaitForMultipleObjects") };
+    }
     // SAFETY: the caller passes initialized objects, and a timeout or null.
     unsafe { wait("KeWaitForMultipleObjects", objects, wait_type, timeout) }
 }
@@ -82,6 +92,26 @@ unsafe extern "C" fn KeDelayExecutionThread(
     // SAFETY: there are no objects.
     unsafe { wait_for("KeDelayExecutionThread", &[], WaitAny, Some(interval)) };
     STATUS_SUCCESS
+}
+
+/// Stops a client that waits for an object which it has not initialized.
+///
+/// # Safety
+///
+/// The memory of the object is readable.
+unsafe fn require_object(object: *mut DISPATCHER_HEADER, function: &str) {
+    if object.is_null() {
+        kernel_violation(&format!("{function}: the object is NULL"));
+    }
+    // SAFETY: the memory is readable, by this function's contract, and the kind of an object does not change.
+    match unsafe { fields::dispatcher_lock(object).read() } {
+        NOTIFICATION_EVENT | SYNCHRONIZATION_EVENT => {
+            // SAFETY: the memory is readable, by this function's contract.
+            unsafe { require_event(object, function) };
+        }
+        MUTANT | SEMAPHORE | THREAD | NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER => {}
+        _ => kernel_violation(&format!("{function}: the object is not initialized")),
+    }
 }
 
 /// Waits for one of the objects, or for all, and changes the objects as a satisfied wait does.

@@ -394,17 +394,21 @@ impl MemoryUsage {
             );
             return false;
         }
-        if let Some(Pinned { noun, rule, owner, origin, .. }) = self.pins.overlapping(freed) {
-            let owner = describe(*owner);
-            rule_violation(
-                *rule,
-                call,
-                &format!("the memory is the {noun} of {owner}"),
-                Some(origin),
-            );
-            return false;
-        }
-        true
+        self.require_unpinned(freed, call)
+    }
+
+    /// Stops a client that frees or unlocks memory which is pinned. Returns whether it may do so, as [`require_unused`].
+    ///
+    /// [`require_unused`]: Self::require_unused
+    #[must_use = "memory that is in use must stay as it is"]
+    pub(crate) fn require_unpinned(&mut self, memory: &Range<usize>, call: &str) -> bool {
+        self.index();
+        let pinned = self.pins.overlapping(memory);
+        let Some(Pinned { noun, rule, owner, origin, .. }) = pinned else { return true };
+        let owner = describe(*owner);
+        let found = format!("the memory is the {noun} of {owner}");
+        rule_violation(*rule, call, &found, Some(origin));
+        false
     }
 }
 

@@ -65,6 +65,7 @@ pub(in crate::wsk) unsafe extern "C" fn control_socket<const C: Category>(
         returned,
         irp,
     };
+    control.require_buffers();
     match request {
         WskSetOption => control::set_option(&control),
         WskGetOption => control::get_option(&control),
@@ -187,6 +188,10 @@ pub(super) unsafe fn get_address(
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(object, irp, function, None) };
     let kernel = object.kernel();
+    if to.is_null() {
+        let found = "the memory for an address is null";
+        rule_violation(Rule::ADDRESS_MEMORY, function, found, object.origin().as_ref());
+    }
     address::require_room(kernel, irp, to, object.family, function);
     with_stack(kernel, irp, |stack| {
         if let Some(actions) = stack.refuse_dead(object.id, irp) {

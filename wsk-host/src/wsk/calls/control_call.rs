@@ -16,6 +16,7 @@ use wsk_sys::{
 };
 
 use super::{take_over_for, with_stack};
+use crate::kernel::residency::require_allocated;
 use crate::kernel::trace::{self, TraceEvent};
 use crate::verifier::{Rule, rule_violation, tolerated_violation};
 use crate::wsk::address;
@@ -47,6 +48,18 @@ pub(super) struct ControlCall<'a> {
 pub(super) type ControlResult = Result<usize, NTSTATUS>;
 
 impl ControlCall<'_> {
+    /// Stops a client whose buffers are not as large as it says, or are freed.
+    pub(super) fn require_buffers(&self) {
+        let kernel = self.object.kernel();
+        let input = ("the input buffer", self.input.0.addr(), self.input.1);
+        let output = ("the output buffer", self.output.0.addr(), self.output.1);
+        for (what, address, size) in [input, output] {
+            if address != 0 && size > 0 {
+                require_allocated(kernel, Rule::CONTROL_OUTPUT, address, size, what, FUNCTION);
+            }
+        }
+    }
+
     /// A call that needs an IRP.
     pub(super) fn take_over(&self) {
         // SAFETY: the caller passes an IRP.

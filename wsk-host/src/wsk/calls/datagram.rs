@@ -17,8 +17,9 @@ use wsk_sys::{
 
 use super::basic::end_retained;
 use super::{require_no_flags, take_over_for, with_stack};
+use crate::kernel::residency::require_allocated;
 use crate::kernel::trace;
-use crate::verifier::{Rule, rule_violation};
+use crate::verifier::{Rule, fatal_violation, rule_violation};
 use crate::wsk::address;
 use crate::wsk::buffer::Bytes;
 use crate::wsk::category::Category;
@@ -66,14 +67,30 @@ pub(in crate::wsk) unsafe extern "C" fn send_messages<const C: Category>(
     require_no_flags(flags, FUNCTION);
     // SAFETY: the caller passes an IRP.
     unsafe { take_over_for(&object, irp, FUNCTION, None) };
+    let kernel = object.kernel();
+    if list.is_null() {
+        let found = "the list of buffers is null";
+        rule_violation(Rule::BUFFER_LIST, FUNCTION, found, object.origin().as_ref());
+    }
     let mut messages = VecDeque::new();
+    // An earlier element, and the number of elements after which it is replaced: a list that is a circle comes back to it.
+    let (mut earlier, mut next_power) = (list, 1);
     while !list.is_null() {
+        if messages.len() == next_power {
+            (earlier, next_power) = (list, 2 * next_power);
+        } else if !messages.is_empty() && list == earlier {
+            let found = "the list of buffers returns to an element that it has left";
+            let why = "the host would send without an end";
+            fatal_violation(Rule::BUFFER_LIST, FUNCTION, found, object.origin().as_ref(), why);
+        }
         let size = size_of::<WSK_BUF_LIST>();
-        object.kernel().usage().pin(irp, ("list of buffers", Rule::BUFFER_LIST), list.addr(), size);
+        let (rule, what) = (Rule::BUFFER_LIST, "the element of the list");
+        require_allocated(kernel, rule, list.addr(), size, what, FUNCTION);
+        kernel.usage().pin(irp, ("list of buffers", rule), list.addr(), size);
         // SAFETY: the caller passes a list of buffers.
         let (next, buffer) = unsafe { ((*list).Next, &raw mut (*list).Buffer) };
         // SAFETY: the buffer is the list's, which the caller keeps until the IRP is completed.
-        messages.push_back(unsafe { Bytes::new(object.kernel(), irp, buffer, FUNCTION) });
+        messages.push_back(unsafe { Bytes::new(kernel, irp, buffer, FUNCTION) });
         list = next;
     }
     let data = (control, control_length as usize);
@@ -94,6 +111,10 @@ unsafe fn send_messages_to(
         let result = (status, trace::CallResult::Nothing);
         with_stack(kernel, irp, |stack| stack.complete(object.id, irp, result))
     };
+    if length > 0 && !control.is_null() {
+        let (rule, what) = (Rule::CONTROL_DATA, "the control data");
+        require_allocated(kernel, rule, control.addr(), length, what, function);
+    }
     // SAFETY: the caller passes control data, or none.
     let read = unsafe { SendControl::read(control, length, function) };
     if length > 0 {
