@@ -163,6 +163,9 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
     if steps.iter().any(|step| step.name == steps::MINIMUM) {
         toolchain::require_toolchain(&project::minimum_rust()?, setup, FLAG)?;
     }
+    if steps.iter().any(|step| step.name == steps::SYSTEMS) {
+        setup::require_targets(&project::root(), &[steps::MACOS], setup, FLAG)?;
+    }
     if steps.iter().any(|step| step.name == steps::MIRI) {
         miri::require(setup, FLAG)?;
     }

@@ -25,11 +25,15 @@ pub(super) const FUZZ: &str = "fuzz";
 /// The step that needs Miri.
 pub(super) const MIRI: &str = "miri";
 
+/// The step that compiles the host for other systems, and the target of it that no other step needs.
+pub(super) const SYSTEMS: &str = "systems";
+pub(super) const MACOS: &str = "x86_64-apple-darwin";
+
 /// The steps that need another's program.
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 40] = [
+pub(super) static STEPS: [Step; 41] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -197,6 +201,14 @@ pub(super) static STEPS: [Step; 40] = [
         about: "the documentation builds for Windows on arm64, without warnings",
         needs: nothing,
         run: || docs_for(setup::TARGETS[1]),
+    },
+    Step {
+        // Little of the host depends on the system.
+        name: SYSTEMS,
+        is_for_releases: true,
+        about: "the host compiles for Windows and macOS, without warnings",
+        needs: nothing,
+        run: systems,
     },
     Step {
         // The usual reason is a newer function of `std`, which clippy reports in `lint`: it knows the minimum version.
@@ -501,6 +513,20 @@ fn docs_for(target: &str) -> Result<()> {
     let command = [&command[..], &features, &packages].concat();
     let command = cargo_command(&shell, &command).envs(linted::variables()?);
     run(&command.env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// Not linked, and not run. Without clippy, which finds functions for one system odd on the others.
+fn systems() -> Result<()> {
+    let shell = Shell::new()?;
+    // The flags are not those of other builds for the same targets.
+    let folder = project::target()?.join("systems");
+    let packages = ["--package", "wsk-host", "--package", "wsk-host-c"];
+    for target in [setup::TARGETS[0], MACOS] {
+        let command = cargo_command(&shell, &["check", "--quiet", "--target", target]);
+        let command = command.args(packages).arg("--target-dir").arg(&folder);
+        run(&command.envs([linted::WHOLE, ("RUSTFLAGS", "--deny warnings")]))?;
+    }
+    Ok(())
 }
 
 fn minimum() -> Result<()> {
