@@ -79,7 +79,9 @@ impl Bytes {
         let require = |address: usize, size, what| {
             require_allocated(kernel, Rule::BUFFER_RESIDENT, address, size, what, function);
         };
-        require(mdl.addr(), size_of::<MDL>(), "the MDL");
+        if offset > 0 {
+            require(mdl.addr(), size_of::<MDL>(), "the MDL");
+        }
         // SAFETY: the caller passes a chain of valid MDLs.
         if offset > 0 && offset >= unsafe { (*mdl).ByteCount } as usize {
             outside(function, "the buffer starts past the end of its first MDL");

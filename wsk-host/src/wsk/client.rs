@@ -37,6 +37,9 @@ pub(super) struct Client {
     pub(super) outstanding: Mutex<Outstanding>,
     /// Set when one of the outstanding objects ends.
     pub(super) changed: Signal,
+    /// Whether `WskDeregister` was called: it lets no more captures succeed, and ends those that wait.
+    pub(super) has_ended: AtomicBool,
+    pub(super) ended: Signal,
     pub(super) static_events: AtomicU32,
     pub(super) bypasses_tdi: AtomicBool,
     pub(super) sockets_ever: AtomicU64,

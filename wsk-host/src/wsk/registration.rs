@@ -119,6 +119,8 @@ unsafe fn register(
         dispatch: pointer,
         outstanding: Mutex::default(),
         changed: Signal::new(),
+        has_ended: AtomicBool::new(false),
+        ended: Signal::new(),
         static_events: AtomicU32::new(0),
         bypasses_tdi: AtomicBool::new(false),
         sockets_ever: AtomicU64::new(0),
@@ -142,8 +144,25 @@ unsafe fn register(
     usage.pin_object(owner, ("block", Rule::REGISTRATION_BLOCK), block, &origin);
     drop(usage);
     // SAFETY: the caller passes a registration block.
+    unsafe { (*registration).ReservedRegistrationState = 0 };
+    // SAFETY: the caller passes a registration block.
     unsafe { (*registration).ReservedRegistrationContext = client.cast_mut().cast() };
     STATUS_SUCCESS
+}
+
+/// The state of a block whose registration has ended.
+const ENDED: u64 = u64::from_le_bytes(*b"WskEnded");
+
+/// Whether the registration of a block has ended, and the block was not used for anything else since.
+///
+/// # Safety
+///
+/// The pointer is null, or to a block.
+unsafe fn has_ended(registration: PWSK_REGISTRATION) -> bool {
+    // SAFETY: the pointer is null, or to a block, by this function's contract.
+    unsafe { registration.as_ref() }.is_some_and(|block| {
+        block.ReservedRegistrationState == ENDED && block.ReservedRegistrationContext.is_null()
+    })
 }
 
 /// The time until a host's WSK is ready. `None` if it never is.
@@ -171,6 +190,11 @@ unsafe extern "C" fn WskCaptureProviderNPI(
         require_no_callback(FUNCTION);
     }
     require_pointer(npi, "WskProviderNpi", FUNCTION);
+    // SAFETY: the caller passes a registered block, or one whose registration has ended.
+    if unsafe { has_ended(registration) } {
+        record(&current(), FUNCTION);
+        return STATUS_DEVICE_NOT_READY;
+    }
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_BLOCK, FUNCTION) };
     record(&client.kernel, FUNCTION);
@@ -186,16 +210,15 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     let is_ready = match (time_to_readiness(&client.kernel), patience) {
         (Some(time), patience) => {
             let waits = patience.map_or(time, |patience| patience.min(time));
-            // Nothing else makes it ready.
-            let never = Signal::new();
+            // Nothing else makes it ready; the end of the registration ends the wait.
             if !waits.is_zero() {
-                never.wait(FUNCTION, Some(waits));
+                client.ended.wait(FUNCTION, Some(waits));
             }
             time_to_readiness(&client.kernel) == Some(Duration::ZERO)
         }
         (None, Some(patience)) => {
             if !patience.is_zero() {
-                Signal::new().wait(FUNCTION, Some(patience));
+                client.ended.wait(FUNCTION, Some(patience));
             }
             false
         }
@@ -211,7 +234,16 @@ unsafe extern "C" fn WskCaptureProviderNPI(
     if client.version != VERSION {
         return STATUS_NOINTERFACE;
     }
-    client.change(|outstanding| outstanding.captures.push(Origin::here(FUNCTION)));
+    let is_captured = client.change(|outstanding| {
+        let has_ended = client.has_ended.load(Ordering::SeqCst);
+        if !has_ended {
+            outstanding.captures.push(Origin::here(FUNCTION));
+        }
+        !has_ended
+    });
+    if !is_captured {
+        return STATUS_DEVICE_NOT_READY;
+    }
     let provider = WSK_PROVIDER_NPI {
         Client: Arc::as_ptr(&client).cast_mut().cast(),
         Dispatch: tables::provider(client.windows(), client.is_image),
@@ -266,6 +298,8 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     // SAFETY: the caller passes a registered block.
     let client = unsafe { client(registration, Rule::REGISTRATION_ENDED_ONCE, FUNCTION) };
     record(&client.kernel, FUNCTION);
+    client.change(|_| client.has_ended.store(true, Ordering::SeqCst));
+    client.ended.set();
     end_changes(&client);
     let deadline = client.kernel.now().saturating_add(ticks(PATIENCE));
     loop {
@@ -285,6 +319,8 @@ unsafe extern "C" fn WskDeregister(registration: PWSK_REGISTRATION) {
     }
     // SAFETY: the caller passes a registered block.
     unsafe { (*registration).ReservedRegistrationContext = ptr::null_mut() };
+    // SAFETY: the caller passes a registered block.
+    unsafe { (*registration).ReservedRegistrationState = ENDED };
     let pointer = Arc::as_ptr(&client);
     registered().retain(|registered| *registered != pointer.addr());
     client.kernel.usage().unpin_objects(registration_owner(pointer.addr()));

@@ -2,12 +2,14 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
 
 use test_support::raw::{Client, PoolBuffer, TAG, call, connection, datagram};
 use wsk_host::{Config, Host, Readiness, Windows, testing};
 use wsk_sys::*;
 
-use crate::stops::{breaks, breaks_on, breaks_without_client, inline};
+use crate::stops::{breaks, breaks_on, breaks_without_client, deferred, inline};
 
 fn table() -> WSK_CLIENT_DISPATCH {
     WSK_CLIENT_DISPATCH { Version: MAKE_WSK_VERSION(1, 0), Reserved: 0, WskClientEvent: None }
@@ -127,16 +129,62 @@ fn a_block_that_is_not_registered() {
     });
 }
 
+/// INV-7: as the page of `WskCaptureProviderNPI` says, while the block is not freed or overwritten.
 #[test]
 fn a_capture_after_the_end() {
-    let says = ["WskCaptureProviderNPI", "the registration block is not registered", ""];
-    breaks(2, says, |_| {
-        let block = block();
-        register(leaked_table(), block);
-        // SAFETY: it is registered.
-        unsafe { WskDeregister(block) };
-        capture(block, WSK_NO_WAIT);
-    });
+    let _entered = Host::new(inline()).enter();
+    let block = block();
+    register(leaked_table(), block);
+    // SAFETY: it is registered.
+    unsafe { WskDeregister(block) };
+    for timeout in [WSK_NO_WAIT, 10, WSK_INFINITE_WAIT] {
+        assert_eq!(capture(block, timeout), STATUS_DEVICE_NOT_READY);
+    }
+    register(leaked_table(), block);
+    assert_eq!(capture(block, WSK_NO_WAIT), STATUS_SUCCESS);
+    // SAFETY: it is captured, and registered.
+    unsafe { WskReleaseProviderNPI(block) };
+    // SAFETY: it is registered.
+    unsafe { WskDeregister(block) };
+}
+
+/// INV-7: a capture that waits is ended by the end of its registration, as the page of `WskCaptureProviderNPI` says.
+#[test]
+fn a_capture_that_waits_at_the_end() {
+    static BLOCK: AtomicPtr<WSK_REGISTRATION> = AtomicPtr::new(ptr::null_mut());
+    unsafe extern "C" fn captures(_: PVOID) {
+        assert_eq!(capture(BLOCK.load(Ordering::Relaxed), 60_000), STATUS_DEVICE_NOT_READY);
+    }
+    let host = Host::new(deferred().readiness(Readiness::After(Duration::from_secs(50))));
+    let entered = host.enter();
+    BLOCK.store(block(), Ordering::Relaxed);
+    register(leaked_table(), BLOCK.load(Ordering::Relaxed));
+    let (mut handle, none): (HANDLE, PVOID) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the thread uses the block, which stays.
+    let created = unsafe {
+        PsCreateSystemThread(
+            &raw mut handle,
+            0,
+            none.cast(),
+            none,
+            none.cast(),
+            Some(captures),
+            none,
+        )
+    };
+    assert_eq!(created, STATUS_SUCCESS);
+    let mut interval = LARGE_INTEGER { QuadPart: -10_000_000 };
+    // SAFETY: the interval is one second.
+    unsafe { KeDelayExecutionThread(KernelMode, FALSE, &raw mut interval) };
+    // SAFETY: it is registered.
+    unsafe { WskDeregister(BLOCK.load(Ordering::Relaxed)) };
+    // SAFETY: the handle is open, and closed once.
+    unsafe { ZwWaitForSingleObject(handle, FALSE, ptr::null_mut()) };
+    // SAFETY: the handle is open, and closed once.
+    unsafe { ZwClose(handle) };
+    // It has not waited until WSK is ready.
+    assert!(host.elapsed() < Duration::from_secs(2), "{:?}", host.elapsed());
+    drop(entered);
 }
 
 #[test]
