@@ -378,6 +378,16 @@ static void SetsAnOptionOfFreedMemory(CLIENT *Client)
                                     Reuse(&Client->First));
 }
 
+/* ddi/wsk/nc-wsk-pfn_wsk_control_client: the same, of the client. */
+static void SetsStaticEventsOfFreedMemory(CLIENT *Client)
+{
+    PVOID Memory = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(WSK_EVENT_CALLBACK_CONTROL), TAG);
+
+    ExFreePoolWithTag(Memory, TAG);
+    Client->Provider.Dispatch->WskControlClient(Client->Provider.Client, WSK_SET_STATIC_EVENT_CALLBACKS,
+                                                sizeof(WSK_EVENT_CALLBACK_CONTROL), Memory, 0, NULL, NULL, NULL);
+}
+
 /* Fewer bytes than the buffer is said to have. */
 static void GetsAnOptionIntoTooLittleMemory(CLIENT *Client)
 {
@@ -714,6 +724,7 @@ static const MISTAKE Mistakes[] = {
     MISTAKE(SetsAnEventToWaitAtDispatchLevel),
     MISTAKE(WaitsForADisabledCallback),
     MISTAKE(SetsAnOptionOfFreedMemory),
+    MISTAKE(SetsStaticEventsOfFreedMemory),
     MISTAKE(GetsAnOptionIntoTooLittleMemory),
     MISTAKE(GetsAnAddressWithoutABuffer),
     MISTAKE(ReleasesNothing),

@@ -29,7 +29,7 @@ use crate::kernel::Kernel;
 use crate::kernel::context::require_no_completion_routine;
 use crate::kernel::interrupt;
 use crate::kernel::ke::irql::require_at_most;
-use crate::kernel::residency::require_nonpaged;
+use crate::kernel::residency::{require_allocated, require_nonpaged};
 use crate::kernel::trace::{self, TraceEvent};
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::action::{Action, IrpCompletion};
@@ -268,6 +268,12 @@ pub(in crate::wsk) unsafe extern "C" fn control_client(
     let kernel = client.kernel.clone();
     if kernel.wsk_config().refuse_control {
         return STATUS_NOT_IMPLEMENTED;
+    }
+    let input_range = ("the input buffer", input_buffer.addr(), input_size);
+    for (what, address, size) in [input_range, ("the output buffer", output.addr(), output_size)] {
+        if address != 0 && size > 0 {
+            require_allocated(&kernel, Rule::CONTROL_OUTPUT, address, size, what, FUNCTION);
+        }
     }
     if code == WSK_TRANSPORT_LIST_CHANGE {
         let socket = kernel.stack().changes_of(&client);
