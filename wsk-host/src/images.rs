@@ -9,7 +9,7 @@ use crate::kernel::abi::images::{GuardedPages, place, wait_for_calls as wait_for
 use crate::kernel::abi::{self, entry_points};
 use crate::kernel::config::Windows;
 use crate::kernel::ke::{irql, shared_data};
-use crate::kernel::{Kernel, Threads, imports, protection, ps};
+use crate::kernel::{Kernel, Threads, imports, protection, ps, unwind};
 use crate::verifier::{Rule, kernel_violation, rule_violation, set_image_description};
 
 /// The address of `KUSER_SHARED_DATA`.
@@ -114,6 +114,13 @@ pub unsafe fn pass_on(
 ) {
     // SAFETY: the arguments are as `pass_on` requires (this function's contract).
     unsafe { protection::pass_on(former, signal, info, context) };
+}
+
+/// Ends the backtrace that the thread with a context is taking, whose unwinder has faulted: the thread continues there when
+/// the signal's handler returns. False if it is taking none. It may be called in a signal handler.
+#[must_use]
+pub fn end_backtrace(context: &mut libc::ucontext_t) -> bool {
+    unwind::end(context)
 }
 
 /// Sets the IRQL of the current thread without a check.

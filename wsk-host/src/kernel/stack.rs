@@ -9,6 +9,8 @@
 use std::ops::Range;
 use std::thread::{self, ThreadId};
 
+use super::unwind;
+
 /// The frame of a function that has not returned.
 ///
 /// It is known by its place on the stack and by its function: another function that is called later from the same place
@@ -29,7 +31,7 @@ impl Frame {
         }
         let thread = thread::current().id();
         let (mut inner, mut found) = (None, None);
-        backtrace::trace(|frame| {
+        unwind::trace(|frame| {
             // The start of the frame, which is the end of the frame of the function that it calls.
             let start = frame.sp().addr();
             if start > address {

@@ -9,6 +9,8 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
+use crate::kernel::unwind;
+
 /// The most frames that a report shows of a thread.
 const FRAMES: usize = 12;
 
@@ -100,6 +102,7 @@ impl Frames {
     #[inline(never)]
     pub(super) fn here() -> Self {
         use super::trace_cache::{find, keep, slot_of, stack_pointer};
+        use crate::kernel::stack;
 
         let stack = stack_pointer();
         if let Some(frames) = find(stack) {
@@ -107,8 +110,13 @@ impl Frames {
         }
         let (mut found, mut slots) = ([0; RECORDED], [0; RECORDED]);
         let mut count = 0;
-        backtrace::trace(|frame| {
+        let whole = stack::of_current_thread();
+        unwind::trace(|frame| {
             let slot = slot_of(frame.sp().addr());
+            // Wrong unwind data of an image lead out of the stack, whose memory `keep` reads again.
+            if !whole.is_empty() && !whole.contains(&slot) {
+                return false;
+            }
             // The unwinder's own functions are not recorded.
             if slot >= stack {
                 (found[count], slots[count]) = (frame.ip().addr(), slot);
@@ -127,7 +135,7 @@ impl Frames {
         let mut found = [0; RECORDED];
         let mut count = 0;
         if !cfg!(miri) {
-            backtrace::trace(|frame| {
+            unwind::trace(|frame| {
                 found[count] = frame.ip().addr();
                 count += 1;
                 count < RECORDED

@@ -76,6 +76,9 @@ extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     let address = unsafe { info_of_fault.si_addr() }.addr();
     // SAFETY: the kernel passes the context of the interrupted thread, which nothing else uses.
     let context_of_thread = unsafe { &mut *context.cast::<ucontext_t>() };
+    if images::end_backtrace(context_of_thread) {
+        return;
+    }
     let instruction = register(context_of_thread, libc::REG_RIP);
     // A breakpoint's address is behind it.
     let instruction =

@@ -4,6 +4,7 @@
 mod sample;
 
 use std::fs;
+use std::path::Path;
 
 use sample::EntryAction;
 use test_support::process::run_failing;
@@ -11,9 +12,13 @@ use wsk_host::{Config, Host, Timing};
 use wsk_loader::{Driver, LoadError, Options};
 
 fn load(mode: EntryAction) -> Result<Driver, LoadError> {
-    let path = sample::file(mode);
+    load_file(&sample::file(mode))
+}
+
+/// Loads an image, and removes its folder.
+fn load_file(path: &Path) -> Result<Driver, LoadError> {
     // SAFETY: the image is this test's own.
-    let driver = unsafe { Options::new().allow_missing().load(&path) };
+    let driver = unsafe { Options::new().allow_missing().load(path) };
     fs::remove_dir_all(path.parent().unwrap()).unwrap();
     driver
 }
@@ -64,7 +69,9 @@ fn all_missing_imports_are_listed_before_the_driver_runs() {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot load {}: the host does not have\n  ntoskrnl.exe!#5\n  ntoskrnl.exe!NoSuchFunction",
+            "cannot load {}: the host does not have\n  ntoskrnl.exe!#5\n  ntoskrnl.exe!NoSuchFunction\n\
+             Imports by number (#) are never found, because a function has other numbers in other builds of Windows: \
+             import it by name.",
             path.display()
         )
     );
@@ -156,6 +163,77 @@ fn a_report_names_the_place_in_the_image() {
     // The frame of `DriverEntry`, and that of its caller: the image's frames are unwound.
     assert!(report.contains("\n      sample.sys+0x1"), "{report}");
     assert!(report.contains("tests/images/main.rs"), "{report}");
+}
+
+/// The sample, which makes a bug check, with another function table or unwind information.
+fn with_unwind(offset: usize, changed: &[u8]) -> Vec<u8> {
+    let mut bytes = sample::with_mode(EntryAction::BugCheck);
+    let place = sample::UNWIND.start + offset;
+    assert!(place + changed.len() <= sample::UNWIND.end);
+    bytes[place..place + changed.len()].copy_from_slice(changed);
+    bytes
+}
+
+/// Wrong unwind data: defects that lead an unwinder astray, and random ones.
+fn wrong_unwind_data() -> Vec<Vec<u8>> {
+    /// The offset of the unwind information, behind an entry of the function table.
+    const INFORMATION: usize = 12;
+    let codes = |codes: &[u8]| with_unwind(INFORMATION + 4, codes);
+    let header = |byte: usize, value: u8| with_unwind(INFORMATION + byte, &[value]);
+    let mut images = vec![
+        // The frame is 512 KiB large, 4 GiB, or 8 bytes.
+        codes(&[7, 0x01, 0xFF, 0xFF, 2, 0x60, 1, 0x30]),
+        codes(&[7, 0x11, 0xF8, 0xFF, 0xFF, 0xFF, 1, 0x30]),
+        codes(&[7, 0x02, 3, 0x02, 2, 0x02, 1, 0x02]),
+        // RBX, the driver's object, is a frame pointer.
+        {
+            let mut image = codes(&[7, 0xD2, 3, 0x03, 2, 0x60, 1, 0x30]);
+            image[sample::UNWIND.start + INFORMATION + 3] = 3;
+            image
+        },
+        // RBP was saved where another number is.
+        codes(&[7, 0xD2, 3, 0x50, 2, 0x50, 1, 0x50]),
+        codes(&[7, 0x54, 0, 0, 2, 0x60, 1, 0x30]),
+        // A chain to itself, a future version, more codes than there are.
+        header(0, 0x21),
+        header(0, 0x07),
+        header(2, 0xFF),
+        // The end before the beginning, no size, a size that overflows, information outside of the image.
+        with_unwind(0, &[0xFF, 0x1F]),
+        with_unwind(4, &[0, 0x10]),
+        with_unwind(4, &[0xFF; 4]),
+        with_unwind(8, &[0xFF; 4]),
+        with_unwind(8, &[0xFE, 0x4F, 0, 0]),
+    ];
+    let mut state = 17_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for _ in 0..50 {
+        let mut bytes = sample::with_mode(EntryAction::BugCheck);
+        for _ in 0..=random(3) {
+            let place = sample::UNWIND.start + random(sample::UNWIND.len());
+            bytes[place] = random(256).to_le_bytes()[0];
+        }
+        images.push(bytes);
+    }
+    images
+}
+
+#[test]
+fn wrong_unwind_data_does_not_disturb_a_report() {
+    let test = "wrong_unwind_data_does_not_disturb_a_report";
+    for (number, image) in wrong_unwind_data().into_iter().enumerate() {
+        let report = run_failing(test, &number.to_string(), |number| {
+            let image = &wrong_unwind_data()[number.parse::<usize>().unwrap()];
+            let _entered = Host::new(Config::default()).enter();
+            let _ = load_file(&sample::write("unwind", image));
+        });
+        let Some(report) = report else { return };
+        let unwind = &image[sample::UNWIND];
+        assert!(report.contains("bug check 0x00001234"), "{number}: {unwind:02X?}: {report}");
+    }
 }
 
 #[test]

@@ -42,14 +42,24 @@ pub(crate) fn with_mode(mode: EntryAction) -> Vec<u8> {
     bytes
 }
 
+/// Where the file has the table of functions, and behind it the unwind information of `DriverEntry`.
+#[allow(dead_code, reason = "each test uses some")]
+pub(crate) const UNWIND: std::ops::Range<usize> = 0x2028..0x2040;
+
 #[allow(dead_code, reason = "each test uses some")]
 /// Writes the image's file into a folder of this test, and returns its path.
 pub(crate) fn file(mode: EntryAction) -> PathBuf {
+    write(&format!("{mode:?}"), &with_mode(mode))
+}
+
+#[allow(dead_code, reason = "each test uses some")]
+/// Writes an image's file into a folder of this test's, and returns its path.
+pub(crate) fn write(name: &str, bytes: &[u8]) -> PathBuf {
     let folder =
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{mode:?}-{}", std::process::id()));
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("sample.sys");
-    std::fs::write(&path, with_mode(mode)).unwrap();
+    std::fs::write(&path, bytes).unwrap();
     path
 }
 
@@ -325,6 +335,7 @@ wsk_loader_sample:
 .Limports:
     .long 0, 0, 0, .Lntoskrnl - .Limage, .Lslots - .Limage
     .long 0, 0, 0, 0, 0
+    // `UNWIND` is from here to the end of `.Lframe`.
 .Lfunctions:
     .long .Lentry - .Limage, .Lthread - .Limage, .Lframe - .Limage
 .Lframe:

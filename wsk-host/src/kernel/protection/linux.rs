@@ -23,6 +23,7 @@ use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 
 use super::access::{self, Access};
 use super::former_handler::pass_on;
+use crate::kernel::unwind;
 
 /// The most ranges that are protected at a time in the process. Linux allows about 65,000 mappings, and each range adds
 /// up to two.
@@ -159,9 +160,14 @@ extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
     let address = unsafe { (*info).si_addr() }.addr();
     // SAFETY: the kernel passes the signal's information.
     let is_fault = unsafe { (*info).si_code } == SEGV_ACCERR;
+    // SAFETY: the kernel passes the context of the interrupted thread, which nothing else uses.
+    let context_of_thread = unsafe { &mut *context.cast::<ucontext_t>() };
+    if unwind::end(context_of_thread) {
+        return;
+    }
     if is_fault && contains(address) {
-        // SAFETY: the kernel passes the context of the interrupted thread.
-        unsafe { redirect(&mut *context.cast::<ucontext_t>(), address) };
+        // SAFETY: the context is that of the interrupted thread.
+        unsafe { redirect(context_of_thread, address) };
     } else {
         // SAFETY: the arguments are the kernel's.
         unsafe { pass_on(FORMER.get(), signal, info, context) };
