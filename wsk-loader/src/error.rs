@@ -29,7 +29,7 @@ pub enum LoadError {
     MissingImports {
         /// The file.
         path: PathBuf,
-        /// All missing imports, each as `library!name`.
+        /// All missing imports, each as `library!name`, or as `library!#number` if it is imported by its ordinal.
         imports: Vec<String>,
     },
     /// The system has no memory for the image.
@@ -49,6 +49,12 @@ impl fmt::Display for LoadError {
                 write!(f, "cannot load {}: the host does not have", path.display())?;
                 for import in imports {
                     write!(f, "\n  {import}")?;
+                }
+                if imports.iter().any(|import| import.contains("!#")) {
+                    f.write_str(
+                        "\nImports by number (#) are never found, because a function has other numbers in other builds \
+                         of Windows: import it by name.",
+                    )?;
                 }
                 Ok(())
             }

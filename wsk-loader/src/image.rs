@@ -294,7 +294,11 @@ fn relocations(bytes: &[u8], directory: Range<usize>) -> Result<Vec<usize>> {
     let mut found = Vec::new();
     let mut blocks = RelocationBlockIterator::new(&bytes[directory]);
     while let Some(block) = blocks.next()? {
+        let page = block.virtual_address();
         for relocation in block {
+            if relocation.virtual_address < page {
+                return damaged(format_args!("a block of relocations is at {page:#x}"));
+            }
             let offset = usize_of(relocation.virtual_address);
             match relocation.typ {
                 IMAGE_REL_BASED_ABSOLUTE => {}
