@@ -72,6 +72,23 @@ pub fn wait_for_calls(image: &Range<usize>) -> u32 {
     wait_for_calls_into(image, patience)
 }
 
+/// Stops a driver whose image is unloaded while the kernel uses objects in it: timers, DPCs, IRPs, and what requests refer to.
+/// False if the levels of the rules let the driver continue: then the memory must stay.
+#[must_use]
+pub fn are_unused(image: &Range<usize>) -> bool {
+    let kernel = Kernel::current();
+    let timers = kernel.timers();
+    if let Some((object, origin)) = timers.in_use(image) {
+        let found = format!("{object} is in it when the driver is unloaded");
+        let origin = origin.clone();
+        drop(timers);
+        rule_violation(Rule::UNLOAD_AFTER_ROUTINES, "the image", &found, Some(&origin));
+        return false;
+    }
+    drop(timers);
+    kernel.usage().require_unused(image, "unloading the image")
+}
+
 /// The address that an image imports under a name. None if the host, or this Windows, has no such export.
 #[must_use]
 pub fn import(name: &str, windows: Windows) -> Option<usize> {

@@ -16,8 +16,7 @@ use crate::mapping::Mapping;
 
 /// A driver, loaded from its image by the host of the current thread.
 ///
-/// Its requests and its registry key work like those of [`wsk_host::Driver`]; [`wsk_host::File`] opens its devices. If
-/// this is dropped, the driver stays loaded.
+/// Its requests and its registry key work like those of [`wsk_host::Driver`]. If this is dropped, the driver stays loaded.
 pub struct Driver {
     driver: wsk_host::Driver,
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -128,6 +127,35 @@ impl Driver {
     pub unsafe fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         // SAFETY: the caller trusts the driver (this function's contract).
         unsafe { Options::new().load(path) }
+    }
+
+    /// Opens a device of the driver's, as a program does: by its path in the object manager, or by a symbolic link (`\\.\Name`).
+    /// The file reads, writes and sends control codes through the driver's dispatch routines, with buffered or direct I/O as
+    /// the device or the code says. It must be closed before the driver is unloaded.
+    ///
+    /// ```no_run
+    /// use wsk_host::{Config, Host};
+    /// use wsk_loader::Driver;
+    ///
+    /// let host = Host::new(Config::default());
+    /// let _entered = host.enter();
+    /// // SAFETY: the driver is this project's own; it runs with the rights of this process.
+    /// let driver = unsafe { Driver::load("target/driver/x64/release/counter.sys") }?;
+    /// let mut device = driver.device(r"\Device\Counter").expect("the driver has this device");
+    /// let mut count = [0; 4];
+    /// let (_, read) = device.read(&mut count).expect("the driver reads");
+    /// assert_eq!((read, u32::from_le_bytes(count)), (4, 0));
+    /// device.close();
+    /// driver.unload();
+    /// # Ok::<(), wsk_loader::LoadError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wsk_host::File::open`]: `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name, and any status of the driver's
+    /// `IRP_MJ_CREATE`.
+    pub fn device(&self, path: &str) -> Result<wsk_host::File, wsk_sys::NTSTATUS> {
+        wsk_host::File::open(path)
     }
 
     /// Unloads the driver: calls `DriverUnload`, then removes the image from memory.

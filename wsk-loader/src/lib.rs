@@ -21,10 +21,11 @@
 //! # Images
 //!
 //! 64-bit images for x64 with relocations, as rustc, clang, gcc and MSVC link them. Imports are from `ntoskrnl.exe`, `hal.dll`
-//! and `netio.sys`. All imports that the host lacks are listed before the image runs. No page is writable and executable.
+//! and `netio.sys`, by name. All imports that the host lacks are listed before the image runs, and so are imports by
+//! ordinal: a function has other ordinals in other builds of Windows. No page is writable and executable.
 //!
-//! A report names a place as `echo.sys+0x1234`, with the name of the function if the linker has left `echo.pdb` beside
-//! the image.
+//! A report names a place as `echo.sys+0x1234`, with the name of the function, its source and the line if the linker has
+//! left `echo.pdb` beside the image.
 //!
 //! Inline code that reads the kernel's registers and pages works: the IRQL in `cr8`, the current thread at `gs:[188h]`,
 //! and the time and the version in `KUSER_SHARED_DATA`. Any other privileged instruction, a breakpoint, or an access to

@@ -101,6 +101,10 @@ impl Mapping {
                 &format!("{running} of its routines are still running when the driver is unloaded"),
             );
         }
+        if !images::are_unused(&self.pages.range()) {
+            std::mem::forget(self);
+            return;
+        }
         self.module.unloaded();
         let range = self.pages.range();
         drop(self);

@@ -55,8 +55,11 @@ impl Module {
     pub(crate) fn describe(&self, address: usize) -> String {
         let offset = address - self.range.start;
         let place = format!("{}+{offset:#x}", self.name);
-        match self.symbols.function_at(offset) {
-            Some(function) => format!("{function} at {place}"),
+        match self.symbols.at(offset) {
+            Some((function, Some((file, line)))) => {
+                format!("{function} at {place} ({file}:{line})")
+            }
+            Some((function, None)) => format!("{function} at {place}"),
             None => place,
         }
     }

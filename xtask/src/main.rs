@@ -4,6 +4,7 @@
 mod audit;
 mod bench;
 mod bindgen;
+mod c_driver;
 mod driver;
 mod library;
 mod program;

@@ -18,8 +18,8 @@ use cargo_wsk::wine::NEEDS as WINE;
 use xshell::Shell;
 
 use self::callgrind::InstructionCounts;
+pub(crate) use self::drivers::ECHO as ECHO_IN_C;
 use self::drivers::Size;
-pub(crate) use self::drivers::build_c as build_c_driver;
 use self::programs::{ClientLanguage, CompletionTiming, Programs, Rounds};
 use self::report::Report;
 use crate::test::CLANG;

@@ -22,6 +22,7 @@ use cargo_wsk::setup::{self, Dependency};
 use cargo_wsk::wine::NEEDS as WINE;
 
 use self::steps::STEPS;
+use crate::c_driver;
 use crate::wine::WEB_NEEDS;
 use crate::{bindgen, project, tool, toolchain};
 
@@ -183,6 +184,12 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
 
 static GCC: Dependency =
     Dependency { name: "gcc", package: "gcc", is_there: || setup::on_path("gcc") };
+/// For Windows, with its linker and `dlltool`.
+static MINGW: Dependency = Dependency {
+    name: "gcc of mingw-w64",
+    package: "gcc-mingw-w64-x86-64",
+    is_there: || setup::on_path(c_driver::GCC),
+};
 static GXX: Dependency =
     Dependency { name: "g++", package: "g++", is_there: || setup::on_path("g++") };
 pub(crate) static CLANG: Dependency =
@@ -218,6 +225,11 @@ fn nothing() -> Vec<&'static Dependency> {
 
 fn compilers() -> Vec<&'static Dependency> {
     vec![&GCC, &GXX, &CLANG]
+}
+
+/// The compilers of drivers in C, and of the same drivers linked with the host.
+fn driver_compilers() -> Vec<&'static Dependency> {
+    vec![&GCC, &CLANG, &MINGW]
 }
 
 /// The server that the HTTPS client is tested with.

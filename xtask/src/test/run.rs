@@ -1,5 +1,7 @@
-//! The images of the echo drivers, in Rust and in C, in a process: on the machine's network by `cargo wsk run`, with the
+//! The images of the echo drivers, in Rust and in C (by clang and by gcc), in a process: on the machine's network by `cargo wsk run`, with the
 //! checks that also run in Wine, and on the simulated one by the tests of `wsk-loader`.
+
+mod mistakes;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +14,7 @@ use cargo_wsk::build::Arch;
 use wait_timeout::ChildExt as _;
 use xshell::{Shell, cmd};
 
+use crate::c_driver::CDriver;
 use crate::{bench, driver, project, wine};
 
 /// The time that the driver may take to be unloaded.
@@ -20,7 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn run() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
-    let images = [driver::build("echo", Arch::X64)?, bench::build_c_driver(&shell)?];
+    let images = [
+        driver::build("echo", Arch::X64)?,
+        bench::ECHO_IN_C.build(&shell)?,
+        bench::ECHO_IN_C.build_with_gcc(&shell)?,
+    ];
     cmd!(shell, "cargo build --quiet --package cargo-wsk").run()?;
     for image in images {
         println!("{}", image.display());
@@ -29,8 +36,20 @@ pub(super) fn run() -> Result<()> {
             .env("WSK_LOADER_IMAGE", &image)
             .run()?;
     }
-    Ok(())
+    let image = DEVICE.build(&shell)?;
+    cmd!(shell, "cargo test --quiet --package wsk-loader --test device -- --ignored")
+        .env("WSK_LOADER_DEVICE", &image)
+        .run()?;
+    mistakes::run(&shell)
 }
+
+/// A driver with devices that programs open.
+const DEVICE: CDriver<'_> = CDriver {
+    name: "device",
+    folder: "wsk-loader/tests/drivers",
+    sources: &["device"],
+    output: "device",
+};
 
 /// Runs the checks against a driver that `cargo wsk run` has loaded, and unloads it with open connections.
 fn serve(shell: &Shell, image: &Path) -> Result<()> {

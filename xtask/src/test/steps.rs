@@ -11,7 +11,7 @@ use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::{Workspace, setup};
 
 use super::{
-    Step, c, callback_cost, compilers, fuzz, headers, libclang, linted, miri, nothing, openssl,
+    Step, c, callback_cost, compilers, driver_compilers, fuzz, headers, libclang, linted, miri, nothing, openssl,
     prometheus, release, servers, template, units, web_needs, wine as wine_needs, wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
@@ -309,8 +309,8 @@ pub(super) static STEPS: [Step; 41] = [
     Step {
         name: "run",
         is_for_releases: true,
-        about: "the images of the echo drivers in a process: cargo wsk run, and every timing",
-        needs: compilers,
+        about: "images in a process: the echo drivers by cargo wsk run and with every timing, and a driver with mistakes",
+        needs: driver_compilers,
         run: super::run::run,
     },
     Step {

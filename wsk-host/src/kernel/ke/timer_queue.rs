@@ -52,20 +52,24 @@ struct QueuedDpc {
 impl TimerQueue {
     /// Stops a client that frees a set timer, or a deferred procedure call that is queued or that a timer will queue.
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
-        let timers = self.timers.range(addresses_of::<KTIMER>(freed));
-        if let Some((_, timer)) = timers.into_iter().next() {
-            require_not_in_use(call, "a set timer", &timer.origin);
+        if let Some((object, origin)) = self.in_use(freed) {
+            require_not_in_use(call, object, origin);
         }
-        let dpcs = self.timers_by_dpc.range(addresses_of::<KDPC>(freed));
+    }
+
+    /// A set timer in memory, or a deferred procedure call that is queued or that a timer will queue.
+    pub(crate) fn in_use(&self, memory: &Range<usize>) -> Option<(&'static str, &Origin)> {
+        let timers = self.timers.range(addresses_of::<KTIMER>(memory));
+        if let Some((_, timer)) = timers.into_iter().next() {
+            return Some(("a set timer", &timer.origin));
+        }
+        let dpcs = self.timers_by_dpc.range(addresses_of::<KDPC>(memory));
         let timer = dpcs.flat_map(|(_, timers)| timers).next();
         if let Some(timer) = timer.and_then(|timer| self.timers.get(timer)) {
-            let object = "the DPC of a set timer";
-            require_not_in_use(call, object, &timer.origin);
+            return Some(("the DPC of a set timer", &timer.origin));
         }
-        let queued = self.dpcs.range(addresses_of::<KDPC>(freed));
-        if let Some((_, dpc)) = queued.into_iter().next() {
-            require_not_in_use(call, "a queued DPC", &dpc.origin);
-        }
+        let queued = self.dpcs.range(addresses_of::<KDPC>(memory));
+        queued.into_iter().next().map(|(_, dpc)| ("a queued DPC", &dpc.origin))
     }
 
     /// The number of timers that are set.

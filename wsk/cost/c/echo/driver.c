@@ -54,15 +54,8 @@ VOID EchoFree(PVOID Memory)
 }
 
 /*
- * The registry: what ntddk.h has of it, in this project's headers as little as a client of WSK needs
+ * The registry
  */
-
-#define KEY_READ  0x00020019
-#define REG_DWORD 4
-
-typedef enum _KEY_VALUE_INFORMATION_CLASS {
-    KeyValuePartialInformation = 2
-} KEY_VALUE_INFORMATION_CLASS;
 
 typedef struct _ECHO_DWORD_VALUE {
     ULONG TitleIndex;
@@ -70,10 +63,6 @@ typedef struct _ECHO_DWORD_VALUE {
     ULONG DataLength;
     ULONG Data;
 } ECHO_DWORD_VALUE;
-
-NTSTATUS ZwOpenKey(PHANDLE KeyHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes);
-NTSTATUS ZwQueryValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, KEY_VALUE_INFORMATION_CLASS Class,
-                         PVOID Information, ULONG Length, PULONG ResultLength);
 
 static NTSTATUS EchoOpenKey(HANDLE Parent, PUNICODE_STRING Name, PHANDLE Key)
 {
