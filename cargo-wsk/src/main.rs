@@ -10,11 +10,11 @@ use anyhow::{Context, Result, ensure};
 use cargo_wsk::audit::{Report, Summary};
 use cargo_wsk::build::{Arch, Build, driver_name};
 use cargo_wsk::project::{Project, ProjectKind};
-use cargo_wsk::run::{ImageRun, windows};
+use cargo_wsk::run::{ImageRun, faults, windows};
 use cargo_wsk::wine::{self, RegistryValue};
 use cargo_wsk::{Workspace, setup, sign};
 use clap::{Args, Parser, Subcommand};
-use wsk_host::Windows;
+use wsk_host::{Faults, Windows};
 
 /// Cargo passes the name of the subcommand as the first argument.
 #[derive(Parser)]
@@ -173,6 +173,10 @@ struct RunArgs {
     /// The emulated version of Windows, for instance 10.0.17763 or 11
     #[arg(long, value_name = "VERSION", default_value = "11", value_parser = windows)]
     windows: Windows,
+    /// Faults with their probabilities in thousandths, for instance reset=5,hold=10: loss, duplication, reset (each on the
+    /// simulated network), forced-close and hold
+    #[arg(long, value_name = "FAULT=N,...", value_parser = faults, default_value = "loss=0")]
+    faults: Faults,
     /// Run the driver even if the host lacks some of its imports; a call of one ends it
     #[arg(long)]
     allow_missing: bool,
@@ -318,6 +322,7 @@ fn run(args: &RunArgs) -> Result<()> {
         image: &image,
         parameters: &args.parameters,
         windows: args.windows,
+        faults: args.faults,
         allows_missing: args.allow_missing,
     };
     if let Some(seeds) = args.seeds {

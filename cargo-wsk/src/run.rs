@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use anyhow::{Context, Result, bail, ensure};
-use wsk_host::{Config, Host, Timing, Windows};
+use wsk_host::{Config, Faults, Host, Timing, Windows};
 use wsk_loader::Options;
 
 use crate::wine::{RegistryValue, ServiceParameter};
@@ -26,6 +26,8 @@ pub struct ImageRun<'a> {
     pub parameters: &'a [ServiceParameter],
     /// The emulated version of Windows.
     pub windows: Windows,
+    /// The faults that the network and WSK have.
+    pub faults: Faults,
     /// Load the driver even if the host lacks some of its imports.
     pub allows_missing: bool,
 }
@@ -65,7 +67,7 @@ impl ImageRun<'_> {
     }
 
     fn run(&self, config: Config, while_loaded: impl FnOnce(&Host) -> Result<()>) -> Result<()> {
-        let host = Host::new(config.windows(self.windows));
+        let host = Host::new(Config { faults: self.faults, ..config }.windows(self.windows));
         let entered = host.enter();
         for (name, value) in self.parameters {
             let value = match value {
@@ -125,9 +127,47 @@ pub fn windows(text: &str) -> Result<Windows> {
     }
 }
 
+/// Parses faults with their probabilities in thousandths: `reset=5,hold=10`.
+///
+/// # Errors
+///
+/// If a name is unknown, or a number is none from 0 to 1000.
+pub fn faults(text: &str) -> Result<Faults> {
+    let mut faults = Faults::default();
+    for fault in text.split(',') {
+        let (name, number) = fault.split_once('=').unwrap_or((fault, ""));
+        let field = match name {
+            "loss" => &mut faults.loss,
+            "duplication" => &mut faults.duplication,
+            "reset" => &mut faults.reset,
+            "forced-close" => &mut faults.forced_close,
+            "hold" => &mut faults.hold,
+            _ => bail!(
+                "expected loss, duplication, reset, forced-close or hold, each with `=` and its thousandths"
+            ),
+        };
+        match number.parse() {
+            Ok(number @ 0..=1000) => *field = number,
+            _ => {
+                bail!("expected `{name}=` and a number from 0 to 1000, the thousandths of `{name}`")
+            }
+        }
+    }
+    Ok(faults)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_are_names_with_thousandths() {
+        let expected = Faults { reset: 5, forced_close: 1000, ..Faults::default() };
+        assert_eq!(faults("reset=5,forced-close=1000").unwrap(), expected);
+        for wrong in ["", "loss", "loss=", "loss=1001", "loss=-1", "delay=1", "loss=1,,hold=2"] {
+            assert!(faults(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_version_of_windows_is_a_name_or_three_numbers() {

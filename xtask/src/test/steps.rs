@@ -11,8 +11,9 @@ use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::{Workspace, setup};
 
 use super::{
-    Step, c, callback_cost, compilers, driver_compilers, fuzz, headers, libclang, linted, miri, nothing, openssl,
-    prometheus, release, servers, template, units, web_needs, wine as wine_needs, wine_web,
+    Step, c, callback_cost, compilers, driver_compilers, fuzz, headers, libclang, linted, miri,
+    nothing, openssl, prometheus, release, servers, template, units, web_needs, wine as wine_needs,
+    wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
