@@ -71,7 +71,7 @@ fn utf_16_is_refused() {
     fs::write(headers.path().join("km/wsk.h"), text).unwrap();
     for command in ["surface", "regen"] {
         let run = on(&[command, "--check"], headers.path(), &[]);
-        run.fails_with(&["cannot be read", "UTF-16", "wsk.h"]);
+        run.fails_with(&["km/wsk.h:1: error: ", "is UTF-16, save it as UTF-8"]);
         assert_eq!(run.output().matches("UTF-16").count(), 1, "{}", run.output());
     }
 }
@@ -301,14 +301,102 @@ fn deep_nesting_is_read_or_refused_with_a_message() {
         format!("typedef struct _WSK_T_DEEP {{ {} }} WSK_T_DEEP;\n", structures(20_000)),
         format!("#if {}1{}\n#endif\n", "(".repeat(1_000_000), ")".repeat(1_000_000)),
         format!("#define WSK_T_SUM ({}1)\n", "1+".repeat(100_000)),
+        format!("static const int WskT = {}1{};\n", "{".repeat(100_000), "}".repeat(100_000)),
     ] {
         let headers = Headers::copy();
         headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
         for command in ["surface", "regen"] {
             let file = headers.path().join("km/wsk.h");
-            on(&[command, "--check"], headers.path(), &[])
-                .fails_with(&["error: ", file.to_str().unwrap()]);
+            let error = format!("{}:433: error: this declaration or directive", file.display());
+            on(&[command, "--check"], headers.path(), &[]).fails_with(&[&error]);
         }
+    }
+}
+
+/// Few tokens, of which the preprocessor makes 200,000.
+#[test]
+fn a_crash_of_libclang_is_reported_with_the_header() {
+    let headers = Headers::copy();
+    let sum = |number| format!("#define WSK_T_{number} WSK_T_{0}+WSK_T_{0}\n", number - 1);
+    let new = format!("#define WSK_T_0 1\n{}", (1..18).map(sum).collect::<String>());
+    headers.replace("km/wsk.h", "/* Registration */", &format!("{new}/* Registration */"));
+    let file = headers.path().join("km/wsk.h");
+    on(&["surface", "--check"], headers.path(), &[]).fails_with(&[
+        "crashed while it read",
+        file.to_str().unwrap(),
+        "long expressions",
+    ]);
+}
+
+/// The error of a wsk.h that is not the text of a header.
+#[track_caller]
+fn is_refused(change: impl FnOnce(&Path), error: &str) {
+    let headers = Headers::copy();
+    let file = headers.path().join("km/wsk.h");
+    change(&file);
+    for command in ["surface", "regen"] {
+        let run = on(&[command, "--check"], headers.path(), &[]);
+        run.fails_with(&[file.to_str().unwrap(), error]);
+        assert!(!run.output().contains("may be the reason"), "{}", run.output());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_header_is_refused_with_its_path() {
+    let bytes = |change: fn(Vec<u8>) -> Vec<u8>| {
+        move |file: &Path| fs::write(file, change(fs::read(file).unwrap())).unwrap()
+    };
+    is_refused(bytes(|text| [&text[..], b"\0\n"].concat()), "a byte of value 0");
+    is_refused(bytes(|text| [&text[..], &b" ".repeat(5_000_000)].concat()), "at most 4194304");
+    is_refused(bytes(|text| [b"#include <wsknew.h>\n", &text[..]].concat()), "wsknew.h");
+    let folder = |file: &Path| {
+        fs::remove_file(file).unwrap();
+        fs::create_dir(file).unwrap();
+    };
+    is_refused(folder, "it is not a file");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_no_file_is_refused_with_its_path() {
+    use std::os::unix::fs::symlink;
+    let link = |target: &'static str| {
+        move |file: &Path| {
+            fs::remove_file(file).unwrap();
+            symlink(target, file).unwrap();
+        }
+    };
+    is_refused(link("wsk.h"), "symbolic links");
+    is_refused(link("missing.h"), "No such file");
+    is_refused(link("/dev/zero"), "it is not a file");
+    // A folder that contains itself is not searched.
+    let headers = Headers::copy();
+    symlink("..", headers.path().join("km/loop")).unwrap();
+    on(&["surface", "--check"], headers.path(), &[]).passes();
+}
+
+/// It has no guard: clang names it, and not the errors that follow.
+#[test]
+fn a_header_that_includes_itself_is_named() {
+    let headers = Headers::copy();
+    fs::write(headers.path().join("km/ntcircle.h"), "#include <ntcircle.h>\n").unwrap();
+    headers.replace("km/wsk.h", "/* Registration */", "#include <ntcircle.h>\n/* Registration */");
+    for command in ["surface", "regen"] {
+        let run = on(&[command, "--check"], headers.path(), &[]);
+        run.fails_with(&["km/ntcircle.h:1:10: error: #include nested too deeply"]);
+        assert!(!run.output().contains("may be the reason"), "{}", run.output());
+    }
+}
+
+/// The end of the last line may be missing, and lines may end with a carriage return alone.
+#[test]
+fn ends_of_lines_do_not_matter() {
+    for change in
+        [|text: &str| text.trim_end().into(), |text: &str| text.replace('\n', "\r").into()]
+    {
+        let headers = Headers::copy();
+        rewrite(&headers, change);
+        on(&["surface", "--check"], headers.path(), &[]).passes();
     }
 }
 

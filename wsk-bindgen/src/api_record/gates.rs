@@ -218,7 +218,7 @@ fn directive(line: &str) -> Option<Directive> {
 }
 
 /// The text with spaces for comments, on the same lines. In strings and characters, nothing is a comment.
-fn without_comments(text: &str) -> String {
+pub(super) fn without_comments(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -266,7 +266,7 @@ fn ends_with_prefix(text: &str) -> bool {
 
 /// The length of the string or character that a text begins with. An apostrophe that is none, such as that of an
 /// `#error`, ends with its line.
-fn quoted(text: &str, quote: char) -> usize {
+pub(super) fn quoted(text: &str, quote: char) -> usize {
     let mut characters = text.char_indices().skip(1);
     while let Some((at, character)) = characters.next() {
         match character {

@@ -6,6 +6,7 @@ mod file;
 mod gates;
 mod history;
 pub(crate) mod items;
+mod limits;
 mod read;
 mod reader;
 mod records;
@@ -23,7 +24,7 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use self::cpp::{is_no_declaration, member_of_cpp, omitted_member, problem_of_members};
 pub(crate) use self::history::History;
-pub(crate) use self::read::{HEADER, Header, is_named, read};
+pub(crate) use self::read::{HEADER, Header, is_named, read, text};
 pub(crate) use self::reader::{alignment_of_its_own, integer};
 pub(crate) use self::records::{Record, Records};
 pub(crate) use self::spelling::{convention, is_ptr32};

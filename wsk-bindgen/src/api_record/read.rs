@@ -14,6 +14,7 @@ use super::definitions::Definitions;
 use super::file;
 use super::gates::{Gates, is_balanced, macros};
 use super::items::{Item, Items, SAMPLES};
+use super::limits;
 use super::reader::Reader;
 use crate::deep_stack;
 use crate::headers::{ClangArguments, IncludeTree, Processor, libclang};
@@ -86,8 +87,19 @@ fn differences(one: &Header, other: &Header) -> String {
     file::items(&items.collect())
 }
 
+/// The text of wsk.h, if it is within the limits of clang.
+///
+/// # Errors
+///
+/// If it cannot be read, or exceeds a limit.
+pub(crate) fn text(tree: &IncludeTree) -> Result<String> {
+    let (path, text) = tree.read(HEADER)?;
+    limits::check(&path, &text)?;
+    Ok(text)
+}
+
 fn read_one(clang: &Clang, tree: &IncludeTree, processor: Processor) -> Result<Header> {
-    let text = tree.read(HEADER)?;
+    let text = text(tree)?;
     let arguments = ClangArguments::new(tree, processor)?;
     let index = Index::new(clang, false, false);
     let unit = index

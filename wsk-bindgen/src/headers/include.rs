@@ -88,13 +88,13 @@ impl IncludeTree {
         if self.is_old { &Processor::ALL[..1] } else { &Processor::ALL }
     }
 
-    /// The text of a header. Bytes that are not UTF-8 occur in comments only.
-    pub(crate) fn read(&self, header: &str) -> Result<String> {
+    /// The path of a header, and its text. Bytes that are not UTF-8 occur in comments only.
+    pub(crate) fn read(&self, header: &str) -> Result<(PathBuf, String)> {
         for folder in &self.folders {
             if let Some(path) = child(folder, header)? {
                 let text =
-                    fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                return Ok(String::from_utf8_lossy(&text).into_owned());
+                    read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
+                return Ok((path, String::from_utf8_lossy(&text).into_owned()));
             }
         }
         bail!("{} has no {header}", self.name)
@@ -118,6 +118,14 @@ impl IncludeTree {
         let overlay = Overlay { version: 0, case_sensitive: "false", roots };
         Ok(serde_json::to_string_pretty(&overlay)?)
     }
+}
+
+/// Reads a file. Others, such as pipes and devices, may have no end.
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        bail!("it is not a file");
+    }
+    Ok(fs::read(path)?)
 }
 
 /// The order of the fields is that of the output: libclang 14 wants the version first.

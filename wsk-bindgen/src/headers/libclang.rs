@@ -78,22 +78,25 @@ fn hint() -> Option<String> {
 }
 
 /// Clang's errors as lines: each once, the likely cause of the others before them, of many only the first, and the
-/// advice if there is any.
+/// advice about libclang if no cause is in the headers.
 pub(crate) fn errors(errors: Vec<String>) -> String {
     const MOST: usize = 20;
     let mut seen = BTreeSet::new();
     let mut lines = errors;
     lines.retain(|line| seen.insert(line.clone()));
-    // A header that is missing, or that includes itself.
+    // A header that is missing, is not UTF-8, is nested too deeply, or includes itself.
     let is_cause =
         |line: &String| [": fatal error: ", "#include"].iter().any(|it| line.contains(it));
     lines.sort_by_key(|line| !is_cause(line));
+    let has_cause = lines.iter().any(is_cause);
     if lines.len() > MOST {
         let more = lines.len() - MOST;
         lines.truncate(MOST);
         lines.push(format!("… and {more} more errors"));
     }
-    lines.extend(hint());
+    if !has_cause {
+        lines.extend(hint());
+    }
     lines.join("\n")
 }
 

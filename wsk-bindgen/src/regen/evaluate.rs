@@ -14,7 +14,7 @@ use super::advice::Age;
 use super::bindings_config::BindingsConfig;
 use super::clang::{ALIGN, CONSTANT, OFFSET, SIGN, SIZE, WRAPPER, wrapper};
 use super::expressible::inexpressible;
-use crate::api_record::{HEADER, integer, is_named, omitted_member};
+use crate::api_record::{self, HEADER, integer, is_named, omitted_member};
 use crate::deep_stack;
 use crate::headers::{ClangArguments, IncludeTree, Processor, libclang};
 
@@ -38,6 +38,7 @@ pub(super) fn check(
     config: &BindingsConfig,
     age: Age<'_>,
 ) -> Result<Declarations> {
+    api_record::text(tree)?;
     // A separate thread, since libclang is loaded for a thread and unloaded afterwards.
     thread::scope(|scope| {
         let checking = deep_stack::spawn(scope, || {
