@@ -1,15 +1,17 @@
 //! The text of a header, as `wsk-bindgen` reads it without libclang: any bytes.
 //!
-//! `conditions` must find a condition on exactly the lines that conditionals enclose. `wrapper` must write C++ that does
-//! not depend on the bodies of macros: names that are identifiers, between directives that match.
+//! `conditions` must find a condition on exactly the lines that conditionals enclose. `is_within_limits` must accept every
+//! short text without a byte of value 0. `wrapper` must write C++ that does not depend on the bodies of macros: names that
+//! are identifiers, between directives that match.
 
-use wsk_bindgen::api_record::{conditions, wrapper};
+use wsk_bindgen::api_record::{conditions, is_within_limits, wrapper};
 
 /// Runs the target.
 ///
 /// # Panics
 ///
-/// If a line has a condition outside of all conditionals or none inside, or the wrapper is malformed.
+/// If a line has a condition outside of all conditionals or none inside, a short text exceeds a limit, or the wrapper is
+/// malformed.
 pub fn run(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let found = conditions(&text);
@@ -19,11 +21,16 @@ pub fn run(data: &[u8]) {
             assert_eq!(depth > 0, condition.is_some(), "{found:#?}");
         }
     }
+    // Each token has a byte at least.
+    if text.len() < 20_000 {
+        assert_eq!(is_within_limits(&text), !text.contains('\0'));
+    }
     assert_is_whole(&wrapper(&text));
 }
 
 /// The number of conditionals around each line. None if the text has what this does not follow: comments, strings,
-/// continued lines, lone carriage returns, digraphs, include guards, conditions of C++, or the middle of a conditional without its beginning.
+/// continued lines, lone carriage returns, digraphs, include guards, conditions of C++, or the middle of a conditional
+/// without its beginning.
 fn depths(text: &str) -> Option<Vec<usize>> {
     let is_plain = !text.contains(['/', '\\', '"', '\'', '\u{feff}'])
         && !text.replace("\r\n", "").contains('\r');

@@ -272,6 +272,43 @@ fn folders_of_different_releases_are_refused() {
     regen(&[one.path(), other.path()]).fails_with(&["may be of different releases"]);
 }
 
+/// In one folder, the parts of different releases cannot be told by its name. The wsk.h of 10.0.16299 lacks these items.
+#[test]
+fn a_folder_with_wsk_h_of_another_release_is_refused() {
+    let headers = Headers::copy();
+    headers
+        .replace(
+            "km/wsk.h",
+            "    PFN_WSK_SEND_EX WskSendEx;\n    PFN_WSK_RECEIVE_EX WskReceiveEx;\n",
+            "",
+        )
+        .replace(
+            "km/wsk.h",
+            "#define SIO_WSK_SET_RECEIVE_EX_CALLBACK  _WSAIOW(IOC_WSK, 0x8)\n",
+            "",
+        );
+    let file = headers.path().join("km/wsk.h");
+    let mut text = fs::read_to_string(&file).unwrap();
+    for name in ["PFN_WSK_RECEIVE_EX_EVENT", "PFN_WSK_SEND_EX", "PFN_WSK_RECEIVE_EX"] {
+        let start = text.find(&format!("typedef NTSTATUS(WSKAPI *{name})")).unwrap();
+        let end = start + text[start..].find(';').unwrap();
+        text.replace_range(start..=end, "");
+    }
+    fs::write(&file, text).unwrap();
+    let folder = headers.path().to_str().unwrap();
+    for command in [
+        &["surface", "--check", "--wdk", folder][..],
+        &["surface", "--wdk", folder],
+        &["regen", "--wdk", folder],
+        &["diff", "bindings", folder],
+    ] {
+        xtask(command).fails_with(&[
+            "the headers are of different releases",
+            "says WDK 10.0.26100, and wsk.h is that of WDK 10.0.16299",
+        ]);
+    }
+}
+
 /// The stack holds them, or the message says that it does not.
 #[test]
 fn deep_nesting_is_read_or_refused_with_a_message() {

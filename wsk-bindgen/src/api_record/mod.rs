@@ -72,6 +72,12 @@ pub fn conditions(text: &str) -> Vec<Option<String>> {
     text.lines().zip(1..).map(|(_, line)| of_line(line)).collect()
 }
 
+/// Whether a header's text is within the limits of what clang is given to read.
+#[must_use]
+pub fn is_within_limits(text: &str) -> bool {
+    limits::check(Path::new(HEADER), text).is_ok()
+}
+
 /// The source that clang reads for a header's text: it includes the header, and has constants for the values of its
 /// macros.
 #[must_use]
@@ -100,7 +106,12 @@ pub fn run(args: &Args) -> Result<()> {
     }
     libclang::load()?;
     let record = match &tree {
-        Some(tree) => of_wdk(tree, args.given.as_deref(), &releases)?,
+        Some(tree) => {
+            let record = of_wdk(tree, args.given.as_deref(), &releases)?;
+            let mixed = records.refuse_mixed(&record.release, &record.items);
+            mixed.with_context(|| tree.name.clone())?;
+            record
+        }
         None => of_own_headers(&headers)?,
     };
     let release = record.release.clone();

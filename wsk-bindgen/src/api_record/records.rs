@@ -38,6 +38,24 @@ pub(crate) fn folder(headers: &Path) -> PathBuf {
 }
 
 impl Records {
+    /// Refuses headers whose sdkddkver.h is of `release`, and whose wsk.h has the items of another recorded release.
+    ///
+    /// # Errors
+    ///
+    /// If the headers are of two releases.
+    pub(crate) fn refuse_mixed(&self, release: &str, items: &Items) -> Result<()> {
+        let is_as_recorded = self.get(release).is_none_or(|record| record.items == *items);
+        let other = self.0.iter().find(|record| !is_as_recorded && record.items == *items);
+        if let Some(other) = other {
+            bail!(
+                "the headers are of different releases: sdkddkver.h or their folder says WDK {release}, and wsk.h is \
+                 that of WDK {}.\nGive `km` and `shared` of one release.",
+                other.release
+            );
+        }
+        Ok(())
+    }
+
     /// From the folder of this project's headers.
     pub(crate) fn load(headers: &Path, releases: &Releases) -> Result<Self> {
         let mut files = read_files(&folder(headers))?;

@@ -61,7 +61,9 @@ impl Side {
             } else {
                 wdk::find(&[PathBuf::from(given)], options.source.release())?
             };
-            return Self::wdk(&tree, config);
+            let side = Self::wdk(&tree, config)?;
+            side.refuse_mixed(config)?;
+            return Ok(side);
         }
         let known: Vec<&str> =
             config.records.all().iter().map(|record| record.release.as_str()).collect();
@@ -95,6 +97,14 @@ impl Side {
         };
         let read = ReadHeaders { origin: tree.origin.clone(), unknown, targets: header.targets };
         Ok(Self { name, release, items: header.items, read: Some(read) })
+    }
+
+    /// Refuses headers of two releases.
+    pub(crate) fn refuse_mixed(&self, config: &BindingsConfig) -> Result<()> {
+        match &self.release {
+            Some(release) => config.records.refuse_mixed(release, &self.items),
+            None => Ok(()),
+        }
     }
 
     /// Whether it may have what the bindings do not have yet: not if it is of a release before theirs.

@@ -89,9 +89,14 @@ pub fn run(args: &Args) -> Result<()> {
         let tree = IncludeTree::own(&headers)?;
         return write(&tree, &config, args.check, Age::Current, &libclang);
     };
+    let new = Side::wdk(&tree, &config);
+    if let Ok(new) = &new {
+        new.refuse_mixed(&config)?;
+    }
+    let old = Side::bindings(&config)?;
     // Compared with the bindings as they were.
-    let changes = changes(&tree, &config);
-    let bindings = Side::bindings(&config)?.release.unwrap_or_default();
+    let changes = new.and_then(|new| Report::new(&old, &new, &config));
+    let bindings = old.release.unwrap_or_default();
     let age = match &changes {
         Ok(report) if !report.is_ahead => Age::Older(&bindings),
         _ => Age::Current,
@@ -104,12 +109,6 @@ pub fn run(args: &Args) -> Result<()> {
         Err(_) => return changes.map(drop),
     }
     written
-}
-
-/// The differences between a WDK's wsk.h and the bindings, and the edits that they require.
-fn changes(tree: &IncludeTree, config: &BindingsConfig) -> Result<Report> {
-    let new = Side::wdk(tree, config)?;
-    Report::new(&Side::bindings(config)?, &new, config)
 }
 
 /// Writes the files, or compares them with those that are there. Those of older headers are not written.
