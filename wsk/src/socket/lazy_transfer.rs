@@ -14,6 +14,7 @@ use core::future::Future;
 use core::marker::PhantomPinned;
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
+use core::ptr;
 use core::task::{Context, Poll};
 
 use super::transfer::Submitted;
@@ -30,77 +31,82 @@ pub(crate) trait TransferSource {
 ///
 /// # Invariants
 ///
-/// While `buffer` is `Some`, `phase` is `Start`.
+/// The slow future stays in place from its first poll to its drop.
 #[must_use = "the request is made when this is polled"]
 pub(crate) struct LazyTransfer<'a, T, B, W, S, N, F, G> {
     source: &'a T,
-    buffer: Option<B>,
-    phase: TransferPhase<W, S>,
+    phase: ManuallyDrop<TransferPhase<B, W, S>>,
     is_slow: N,
     submit: F,
     slow: G,
     _pinned: PhantomPinned,
 }
 
-enum TransferPhase<W, S> {
-    Start,
+enum TransferPhase<B, W, S> {
+    Start(B),
     InFlight(W),
-    Slow(SlowPath<S>),
+    Slow(S),
+    Done,
 }
 
-/// The future of the slow path, whose drop glue is not in the future of every request.
-struct SlowPath<S>(ManuallyDrop<S>);
-
-impl<S> Drop for SlowPath<S> {
+impl<'a, T, B, W, S, N, F, G> LazyTransfer<'a, T, B, W, S, N, F, G> {
     #[inline]
-    fn drop(&mut self) {
-        #[cold]
-        #[inline(never)]
-        fn drop_slow<S>(future: &mut ManuallyDrop<S>) {
-            // SAFETY: called once, when the value around the future is dropped.
-            unsafe { ManuallyDrop::drop(future) };
-        }
-        drop_slow(&mut self.0);
+    pub(crate) fn new(source: &'a T, buffer: B, is_slow: N, submit: F, slow: G) -> Self
+    where
+        T: TransferSource,
+        N: Fn(&'a T) -> bool,
+        F: Fn(&'a T, Budgeted, B) -> Submitted<W::Output, W>,
+        W: Future + Unpin,
+        G: Fn(&'a T, B) -> S,
+        S: Future<Output = W::Output>,
+    {
+        let phase = ManuallyDrop::new(TransferPhase::Start(buffer));
+        Self { source, phase, is_slow, submit, slow, _pinned: PhantomPinned }
+    }
+
+    /// Takes the buffer of a request that was not made, which is done then.
+    #[inline]
+    fn take_buffer(&mut self) -> Option<B> {
+        let TransferPhase::Start(buffer) = &*self.phase else { return None };
+        // SAFETY: the next statement overwrites the buffer without dropping it.
+        let buffer = unsafe { ptr::read(buffer) };
+        self.overwrite_phase(TransferPhase::Done);
+        Some(buffer)
+    }
+
+    /// Changes the phase without dropping the value of the former one, whose drop glue would be in every request.
+    #[inline]
+    fn overwrite_phase(&mut self, phase: TransferPhase<B, W, S>) {
+        // INVARIANT: the callers have another phase than `Slow`.
+        self.phase = ManuallyDrop::new(phase);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drop_phase(&mut self) {
+        // SAFETY: called once, when the value is dropped. A slow future is dropped in its place.
+        unsafe { ManuallyDrop::drop(&mut self.phase) };
     }
 }
 
 impl<'a, T, B, W, S, N, F, G> LazyTransfer<'a, T, B, W, S, N, F, G>
 where
-    T: TransferSource,
-    N: Fn(&'a T) -> bool,
-    F: Fn(&'a T, Budgeted, B) -> Submitted<W::Output, W>,
-    W: Future + Unpin,
     G: Fn(&'a T, B) -> S,
-    S: Future<Output = W::Output>,
+    S: Future,
 {
-    #[inline]
-    pub(crate) fn new(source: &'a T, buffer: B, is_slow: N, submit: F, slow: G) -> Self {
-        // INVARIANT: the phase is `Start`.
-        Self {
-            source,
-            buffer: Some(buffer),
-            phase: TransferPhase::Start,
-            is_slow,
-            submit,
-            slow,
-            _pinned: PhantomPinned,
-        }
-    }
-
     #[cold]
     #[inline(never)]
-    fn poll_slow(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<W::Output> {
+    fn poll_slow(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<S::Output> {
         // SAFETY: the slow future is pinned, and is not moved.
         let this = unsafe { self.get_unchecked_mut() };
-        if let Some(buffer) = this.buffer.take() {
-            let future = SlowPath(ManuallyDrop::new((this.slow)(this.source, buffer)));
-            // While there was a buffer, the phase was `Start`.
-            this.phase = TransferPhase::Slow(future);
+        if let Some(buffer) = this.take_buffer() {
+            let future = (this.slow)(this.source, buffer);
+            this.overwrite_phase(TransferPhase::Slow(future));
         }
-        match &mut this.phase {
+        match &mut *this.phase {
             TransferPhase::Slow(future) => {
                 // SAFETY: the future is part of `self`, which is pinned: it stays in place until it is dropped there.
-                unsafe { Pin::new_unchecked(&mut *future.0) }.poll(context)
+                unsafe { Pin::new_unchecked(future) }.poll(context)
             }
             // Polled after it was ready.
             _ => Poll::Pending,
@@ -123,24 +129,39 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<W::Output> {
         // SAFETY: only the slow future is pinned, and it is not moved.
         let this = unsafe { self.as_mut().get_unchecked_mut() };
-        if !matches!(this.phase, TransferPhase::InFlight(_)) {
-            if this.buffer.is_none() || (this.is_slow)(this.source) {
+        if let TransferPhase::Start(_) = *this.phase {
+            if (this.is_slow)(this.source) {
                 return self.poll_slow(context);
             }
             let Poll::Ready(budgeted) = this.source.budget().poll_budgeted(context) else {
                 return Poll::Pending;
             };
-            let Some(buffer) = this.buffer.take() else { return Poll::Pending };
+            let Some(buffer) = this.take_buffer() else { return Poll::Pending };
             match (this.submit)(this.source, budgeted, buffer) {
                 Submitted::Completed(result) => return Poll::Ready(result),
-                // SAFETY: the place is valid, and its former value, `Start`, has nothing to drop: there was a buffer.
-                Submitted::InFlight(waiting) => unsafe {
-                    (&raw mut this.phase).write(TransferPhase::InFlight(waiting));
-                },
+                Submitted::InFlight(waiting) => {
+                    this.overwrite_phase(TransferPhase::InFlight(waiting));
+                }
             }
         }
-        // A single call, so that it is inlined.
-        let TransferPhase::InFlight(waiting) = &mut this.phase else { return Poll::Pending };
-        Pin::new(waiting).poll(context)
+        let TransferPhase::InFlight(waiting) = &mut *this.phase else {
+            return self.poll_slow(context);
+        };
+        let polled = Pin::new(&mut *waiting).poll(context);
+        if polled.is_ready() {
+            // SAFETY: the next statement overwrites the value without dropping it again.
+            unsafe { ptr::drop_in_place(waiting) };
+            this.overwrite_phase(TransferPhase::Done);
+        }
+        polled
+    }
+}
+
+impl<T, B, W, S, N, F, G> Drop for LazyTransfer<'_, T, B, W, S, N, F, G> {
+    #[inline]
+    fn drop(&mut self) {
+        if !matches!(*self.phase, TransferPhase::Done) {
+            self.drop_phase();
+        }
     }
 }
