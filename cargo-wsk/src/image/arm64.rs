@@ -115,9 +115,15 @@ fn flow(
         }
         (Opcode::LDR, [Register(SizeCode::X, to), RegPreIndex(from, offset, false), ..]) => {
             let Some(RegisterValue::Address(page)) = registers.get(&from).copied() else {
+                registers.remove(&to);
                 return None;
             };
             registers.insert(to, RegisterValue::Memory(page.wrapping_add_signed(offset)));
+            None
+        }
+        // Another value is no address that was seen.
+        (Opcode::LDR | Opcode::MOVZ, [Register(_, to), ..]) => {
+            registers.remove(&to);
             None
         }
         (
@@ -290,6 +296,21 @@ mod tests {
             Flow::JumpPointer,
         ];
         assert_eq!(flows(&code, 0x1000), expected);
+    }
+
+    #[test]
+    fn an_overwritten_address_is_not_taken() {
+        let of = |words: &[u32]| {
+            let code: Vec<u8> = words.iter().copied().flat_map(u32::to_le_bytes).collect();
+            flows(&code, 0x1000)
+        };
+        // adrp x9, 0x2000; add x0, x9, #16
+        let [page, add] = [0xB000_0009, 0x9100_4120];
+        assert_eq!(of(&[page, add]), [Flow::Address(0x2010)]);
+        // ldr x9, [x10, #16]; ldr w9, [x10, #16]; mov w9, #224
+        for overwrites in [0xF940_0949, 0xB940_1149, 0x5280_1C09] {
+            assert_eq!(of(&[page, overwrites, add]), [], "{overwrites:#x}");
+        }
     }
 
     #[test]

@@ -191,7 +191,10 @@ fn is_for(export: &str, function: &str) -> bool {
     match function.strip_prefix("::") {
         // In the crate's root or in a module.
         Some(name) => export == name || export.ends_with(function),
-        None => export == function,
+        // Types of one name are exported with their modules.
+        None => export
+            .strip_suffix(function)
+            .is_some_and(|module| module.is_empty() || module.ends_with("::")),
     }
 }
 
