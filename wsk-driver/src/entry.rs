@@ -208,7 +208,7 @@ pub unsafe fn run<T: Send + 'static>(
         Ok(()) => {}
         Err(error) if IS_HOST && error.status() == STATUS_INVALID_DEVICE_REQUEST => {}
         Err(error) => {
-            crate::println!("does not start: the pool tag {:?}: {error}", settings.pool_tag);
+            crate::println!("does not start: its pool tag: {error}");
             return error.status();
         }
     }

@@ -79,11 +79,13 @@ pub(crate) struct MessageText<const N: usize> {
 impl<const N: usize> MessageText<N> {
     pub(crate) fn new(message: fmt::Arguments<'_>) -> Self {
         const { assert!(N > 1) };
-        // INVARIANT: no byte is in use, and all are zero.
-        let mut text = Self { bytes: [0; N], length: 0 };
+        let mut bytes = [0; N];
+        // INVARIANT: the writer appends whole characters, of which none is in the last two bytes.
+        let mut writer = TextWriter { room: bytes.get_mut(..N - 2).unwrap_or_default(), length: 0 };
         // The only error is truncation.
-        let _ = text.write_fmt(message);
-        text
+        let _ = writer.write_fmt(message);
+        let length = writer.length;
+        Self { bytes, length }
     }
 
     /// Appends the end of a line. There is always space for it.
@@ -106,15 +108,20 @@ impl<const N: usize> MessageText<N> {
     }
 }
 
-impl<const N: usize> fmt::Write for MessageText<N> {
+/// Writes into a text, for every size: the formatting machinery has it once.
+struct TextWriter<'a> {
+    room: &'a mut [u8],
+    length: usize,
+}
+
+impl fmt::Write for TextWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // Without indexing, which can panic: the panic handler itself logs.
-        let room = self.bytes.get_mut(self.length..N - 2).unwrap_or_default();
+        let room = self.room.get_mut(self.length..).unwrap_or_default();
         let mut count = text.len().min(room.len());
         while !text.is_char_boundary(count) {
             count -= 1;
         }
-        // INVARIANT: whole characters are appended, and the last two bytes stay zero.
         for (to, byte) in room.iter_mut().zip(text.bytes()).take(count) {
             *to = byte;
         }

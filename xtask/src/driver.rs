@@ -33,7 +33,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Builds a driver of an example, and returns its path: `target/driver/ARCH/NAME.sys`.
+/// The profile of this workspace that has the settings of a new project's drivers.
+pub(crate) const PROFILE: &str = "driver";
+
+/// Builds a driver of an example, and returns its path: `target/driver/ARCH/PROFILE/NAME.sys`.
 pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     let workspace = project::workspace()?;
     let package = format!("{name}-driver");
@@ -44,7 +47,8 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
         "no driver is called `{name}`; the drivers are {}",
         known.join(", ")
     );
-    Build { features: &[FEATURE], ..Build::release(&package, arch) }.run(workspace)
+    let features = &[FEATURE];
+    Build { features, profile: PROFILE, ..Build::release(&package, arch) }.run(workspace)
 }
 
 /// A feature of `wsk` that the audit's driver has. With it, the examples share its compilation of `wsk`; unused code is in no

@@ -83,14 +83,17 @@ impl Slices {
             Some(receiver) => receiver,
             none => none.insert(socket.receiver(MOST)?),
         };
-        let (bytes, received) = receiver.receive_message().await?;
-        if received.is_truncated() {
-            // Its size, which the trait reports, is unknown.
-            return Err(known::STATUS_BUFFER_OVERFLOW);
-        }
-        received.check_error()?;
-        copy(bytes, room);
-        Ok(finish(&received))
+        let whole = |received: Received| {
+            if received.is_truncated() {
+                // Its size, which the trait reports, is unknown.
+                return Err(known::STATUS_BUFFER_OVERFLOW);
+            }
+            received.check_error()?;
+            Ok((received.len(), finish(&received)))
+        };
+        let (count, finished) = receiver.receive_with(whole).await?;
+        copy(receiver.first(count), room);
+        Ok(finished)
     }
 }
 

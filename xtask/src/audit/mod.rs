@@ -19,7 +19,7 @@ use cargo_wsk::image::Image;
 use cargo_wsk::setup;
 
 use self::stack::Measures;
-use crate::project;
+use crate::{driver, project};
 
 /// Options of `cargo xtask stack`.
 #[derive(clap::Args)]
@@ -83,7 +83,8 @@ fn images(archs: &[Arch]) -> Result<Vec<(Arch, Image)>> {
 
 /// Builds the audit driver.
 fn compile(features: &[&str], arch: Arch) -> Result<PathBuf> {
-    Build { features, ..Build::release("audit-driver", arch) }.compile(project::workspace()?)
+    Build { features, profile: driver::PROFILE, ..Build::release("audit-driver", arch) }
+        .compile(project::workspace()?)
 }
 
 /// The faults of an image that no driver may have.

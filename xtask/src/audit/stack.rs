@@ -6,6 +6,9 @@ use cargo_wsk::audit::{circles, panics};
 use cargo_wsk::build::Arch;
 use cargo_wsk::image::{Depths, Image};
 
+/// The maximum stack use of a call in bytes, without callbacks on the same stack.
+pub(super) const OWN_BOUND: u32 = 2048;
+
 /// The maximum stack use of a call in bytes, including callbacks on the same stack.
 pub(super) const BOUND: u32 = 4096;
 
@@ -157,7 +160,13 @@ impl Measures {
             exports.clone().map(|(name, place)| (name.clone(), depths.bytes(*place))).collect();
         let mut this = Self { arch, calls, callers, problems };
         for (name, place) in exports {
-            let total = this.total(name);
+            let (own, total) = (depths.bytes(*place), this.total(name));
+            if own > OWN_BOUND {
+                this.problems.push(format!(
+                    "`{name}` uses {own} bytes of stack, more than {OWN_BOUND}: {}",
+                    depths.path(*place)
+                ));
+            }
             if total > BOUND {
                 this.problems.push(format!(
                     "`{name}` uses {total} bytes of stack including callbacks, more than {BOUND}: \
@@ -196,8 +205,9 @@ impl Measures {
     pub(super) fn summary(&self) -> String {
         let totals = self.calls.keys().map(|name| (self.total(name), name.as_str()));
         let (bytes, name) = totals.max().unwrap_or((0, "nothing"));
+        let own = self.calls.values().max().unwrap_or(&0);
         format!(
-            "{}: at most {bytes} of {BOUND} bytes of stack, including callbacks: {name}",
+            "{}: at most {own} of {OWN_BOUND} bytes of stack, and {bytes} of {BOUND} including callbacks: {name}",
             self.arch.name()
         )
     }

@@ -23,7 +23,7 @@ use self::drivers::Size;
 use self::programs::{ClientLanguage, CompletionTiming, Programs, Rounds};
 use self::report::Report;
 use crate::test::CLANG;
-use crate::{project, wine};
+use crate::{driver, project, wine};
 
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.wine {
         wine::test_image(&driver_in_c)?;
     }
-    let programs = Programs::build(&shell, "release")?;
+    let programs = Programs::build(&shell, "release", driver::PROFILE)?;
     let mut costs = Vec::new();
     for timing in CompletionTiming::ALL {
         for client in ClientLanguage::ALL {
@@ -128,7 +128,7 @@ pub(crate) fn check() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
     // The profile in which other steps have built the host already.
-    let programs = Programs::build(&shell, "dev")?;
+    let programs = Programs::build(&shell, "dev", "dev")?;
     for client in ClientLanguage::ALL {
         for timing in CompletionTiming::ALL {
             let rounds = Rounds { warm_up: 10, counted: 100 };

@@ -66,8 +66,8 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds them, the parts in Rust in one of cargo's profiles.
-    pub(crate) fn build(shell: &Shell, profile: &str) -> Result<Self> {
+    /// Builds them: the host in one of cargo's profiles, and the client in Rust in another one.
+    pub(crate) fn build(shell: &Shell, profile: &str, client_profile: &str) -> Result<Self> {
         let folder = project::scratch()?.join("cost").join(profile);
         fs::create_dir_all(&folder)?;
         let programs = Self { folder };
@@ -91,7 +91,7 @@ impl Programs {
             .quiet()
             .run()
             .context("the client in C cannot be built")?;
-        let (built, _) = library::rustc(shell, "wsk-cost", profile, &[])?;
+        let (built, _) = library::rustc(shell, "wsk-cost", client_profile, &[])?;
         let image = programs.image(ClientLanguage::Rust);
         fs::copy(&built, &image).with_context(|| format!("cannot copy {}", built.display()))?;
 

@@ -12,7 +12,7 @@ use core::net::SocketAddr;
 use super::{Datagram, Handle, Received, received};
 use crate::buffer::sealed::Sealed;
 use crate::buffer::{Buffer, copy};
-use crate::operation::InFlight;
+use crate::operation::{Idle, InFlight, RequestOutcome};
 use crate::status::{Result, known};
 use crate::time::Deadline;
 
@@ -79,12 +79,15 @@ impl DatagramReceiver {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskReceiveFrom`.
     pub async fn recv_from(&mut self) -> Result<(&[u8], SocketAddr)> {
-        let (bytes, received) = self.receive_message().await?;
-        if received.is_truncated() {
-            return Err(known::STATUS_BUFFER_OVERFLOW);
-        }
-        received.check_error()?;
-        Ok((bytes, received.peer()))
+        let whole = |received: Received| {
+            if received.is_truncated() {
+                return Err(known::STATUS_BUFFER_OVERFLOW);
+            }
+            received.check_error()?;
+            Ok((received.len(), received.peer()))
+        };
+        let (count, peer) = self.receive_with(whole).await?;
+        Ok((self.first(count), peer))
     }
 
     /// Receives a datagram, and copies its bytes. Returns their number and the datagram's source.
@@ -101,13 +104,16 @@ impl DatagramReceiver {
     ///   the excess is lost.
     /// - Those of [`recv_from`](Self::recv_from).
     pub async fn recv_from_into(&mut self, room: &mut [u8]) -> Result<(usize, SocketAddr)> {
-        let (bytes, received) = self.receive_message().await?;
-        received.check_error()?;
-        let count = copy(bytes, room);
-        if received.is_truncated() || count < bytes.len() {
+        let summary = |received: Received| {
+            received.check_error()?;
+            Ok((received.len(), received.is_truncated(), received.peer()))
+        };
+        let (size, is_truncated, peer) = self.receive_with(summary).await?;
+        let count = copy(self.first(size), room);
+        if is_truncated || count < size {
             return Err(known::STATUS_BUFFER_OVERFLOW);
         }
-        Ok((count, received.peer()))
+        Ok((count, peer))
     }
 
     /// Receives a datagram, and returns its bytes and its metadata. A truncated datagram is not an error.
@@ -122,9 +128,30 @@ impl DatagramReceiver {
     ///
     /// As for [`recv_from`](Self::recv_from), except `STATUS_BUFFER_OVERFLOW`.
     pub async fn receive_message(&mut self) -> Result<(&[u8], Received)> {
+        let received = self.receive_with(Ok).await?;
+        Ok((self.first(received.len()), received))
+    }
+
+    /// Receives a datagram, and returns what `finish` returns for its metadata. These have hundreds of bytes, which no
+    /// future has to hold.
+    pub(crate) async fn receive_with<T>(
+        &mut self,
+        finish: impl FnOnce(Received) -> Result<T>,
+    ) -> Result<T> {
+        let arrival = self.arrival().await?;
+        self.end(arrival, finish)
+    }
+
+    /// Returns the first `count` bytes of the buffer.
+    pub(crate) fn first(&self, count: usize) -> &[u8] {
+        self.buffer.get(..count).unwrap_or_default()
+    }
+
+    /// Waits for a datagram.
+    async fn arrival(&mut self) -> Result<Arrival> {
         if self.receiving.is_none() {
             if self.handle.has_kept() {
-                return self.receive_in_turn().await;
+                return self.arrival_in_turn().await;
             }
             self.start()?;
         }
@@ -133,16 +160,11 @@ impl DatagramReceiver {
         };
         let outcome = receiving.await;
         self.receiving = None;
-        let finish = |payload: &mut _, count| Received::new(payload, count);
-        let (result, buffer) = self.handle.end_transfer(outcome, self.size, finish);
-        // SAFETY: the memory is that of this receiver's buffer, or empty.
-        self.buffer = unsafe { Buffer::from_parts(buffer, 0, self.size) };
-        let received = result.and_then(|received| received)?;
-        Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
+        Ok(Arrival::OfRequest(outcome))
     }
 
-    /// Receives like [`receive_message`](Self::receive_message), after the socket's receives whose futures were dropped.
-    async fn receive_in_turn(&mut self) -> Result<(&[u8], Received)> {
+    /// Waits for a datagram like [`arrival`](Self::arrival), after the socket's receives whose futures were dropped.
+    async fn arrival_in_turn(&mut self) -> Result<Arrival> {
         let buffer = self.take_buffer()?;
         let range = buffer.into_parts();
         let never = &mut Deadline::never();
@@ -150,9 +172,30 @@ impl DatagramReceiver {
         let (result, buffer) = received.await;
         // SAFETY: the memory is that of this receiver's buffer, or empty.
         self.buffer = unsafe { Buffer::from_parts(buffer, 0, self.size) };
-        let finish = |payload: &mut _, count| Received::new(payload, count);
-        let received = self.handle.finish_in_turn(result?, finish)?;
-        Ok((self.buffer.get(..received.len()).unwrap_or_default(), received))
+        result.map(|(idle, count)| Arrival::InTurn(idle, count))
+    }
+
+    /// Takes the metadata of a datagram. Out of line: their memory is not on the stack of a call that waits.
+    #[inline(never)]
+    fn end<T>(
+        &mut self,
+        arrival: Arrival,
+        finish: impl FnOnce(Received) -> Result<T>,
+    ) -> Result<T> {
+        let mut finish = Some(finish);
+        let finish = |payload: &mut _, count| {
+            let finish = finish.take().ok_or(known::STATUS_INTERNAL_ERROR)?;
+            finish(Received::new(payload, count)?)
+        };
+        match arrival {
+            Arrival::OfRequest(outcome) => {
+                let (result, buffer) = self.handle.end_transfer(outcome, self.size, finish);
+                // SAFETY: the memory is that of this receiver's buffer, or empty.
+                self.buffer = unsafe { Buffer::from_parts(buffer, 0, self.size) };
+                result.and_then(|result| result)
+            }
+            Arrival::InTurn(idle, count) => self.handle.finish_in_turn((idle, count), finish),
+        }
     }
 
     /// The buffer, or a new one if it was not returned.
@@ -175,6 +218,14 @@ impl DatagramReceiver {
             }
         }
     }
+}
+
+/// A datagram that has arrived, with its metadata still in the operation.
+enum Arrival {
+    /// In the receiver's request, which has its buffer.
+    OfRequest(RequestOutcome),
+    /// In the buffer already: its number of bytes.
+    InTurn(Idle, usize),
 }
 
 impl fmt::Debug for DatagramReceiver {
