@@ -19,7 +19,7 @@ const REQUESTS: u32 = 128;
 pub(crate) struct Budget(AtomicU32);
 
 impl Budget {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(AtomicU32::new(0))
     }
 

@@ -165,3 +165,99 @@ impl<T, B, W, S, N, F, G> Drop for LazyTransfer<'_, T, B, W, S, N, F, G> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::boxed::Box;
+    use std::pin::pin;
+    use std::rc::Rc;
+
+    use wsk_host as _;
+
+    use super::*;
+    use crate::operation::Budget;
+
+    /// What a request does at its first poll.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Outcome {
+        Completes,
+        Waits,
+        IsSlow,
+    }
+
+    struct Source {
+        budget: Budget,
+        outcome: Outcome,
+    }
+
+    impl TransferSource for Source {
+        fn budget(&self) -> &Budget {
+            &self.budget
+        }
+    }
+
+    type Buffer = Rc<Box<u32>>;
+
+    /// Ready at the second poll, with the buffer that it owns.
+    struct Waiting(Option<Buffer>, bool);
+
+    impl Future for Waiting {
+        type Output = Buffer;
+
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Buffer> {
+            if core::mem::replace(&mut self.1, true) {
+                return self.0.take().map_or(Poll::Pending, Poll::Ready);
+            }
+            Poll::Pending
+        }
+    }
+
+    /// Refers to itself across its `await`, as futures of an `async fn` do.
+    async fn slow(buffer: Buffer) -> Buffer {
+        let reference = &buffer;
+        Waiting(Some(Rc::clone(reference)), false).await;
+        assert_eq!(***reference, 7);
+        buffer
+    }
+
+    fn transfer(source: &Source, buffer: Buffer) -> impl Future<Output = Buffer> {
+        LazyTransfer::new(
+            source,
+            buffer,
+            |source: &Source| source.outcome == Outcome::IsSlow,
+            |source: &Source, _, buffer: Buffer| match source.outcome {
+                Outcome::Completes => Submitted::Completed(buffer),
+                _ => Submitted::InFlight(Waiting(Some(buffer), false)),
+            },
+            |_: &Source, buffer| slow(buffer),
+        )
+    }
+
+    #[test]
+    fn a_future_returns_its_buffer_or_drops_it_once() {
+        let context = &mut Context::from_waker(core::task::Waker::noop());
+        for (outcome, polls) in [(Outcome::Completes, 1), (Outcome::Waits, 2), (Outcome::IsSlow, 2)]
+        {
+            let source = Source { budget: Budget::new(), outcome };
+            // It is dropped after each number of polls, also after it was ready and polled once more.
+            for count in 0..=polls + 1 {
+                let buffer = Rc::new(Box::new(7));
+                {
+                    let mut future = pin!(transfer(&source, Rc::clone(&buffer)));
+                    for number in 1..=count {
+                        let polled = future.as_mut().poll(context);
+                        assert_eq!(polled.is_ready(), number == polls, "poll {number} of {count}");
+                        if let Poll::Ready(returned) = polled {
+                            assert!(Rc::ptr_eq(&returned, &buffer));
+                        }
+                        if number == polls && outcome == Outcome::IsSlow {
+                            // An `async fn` panics when it is polled again.
+                            break;
+                        }
+                    }
+                }
+                assert_eq!(Rc::strong_count(&buffer), 1, "dropped after {count} polls");
+            }
+        }
+    }
+}
