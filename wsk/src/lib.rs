@@ -47,6 +47,7 @@
 //! | `tokio` | on the host, streams with the traits of the crate tokio; includes `std` | no |
 //! | `counters` | counts of sockets, bytes and requests, for a monitor, in the module `counters` | no |
 //! | `embassy-sync` | `RawMutex` of the crate embassy-sync, in `sync` | no |
+//! | `embassy-time-driver` | the clock and the timers of the crate embassy-time, in `time` | no |
 //! | `critical-section` | an implementation of the crate critical-section | no |
 //! | `wdk-sys` | nothing: the kernel's types are those of the crate wdk-sys, which needs a WDK | no |
 //!

@@ -15,7 +15,7 @@ use wsk_sys::{KeQuerySystemTimePrecise, KeQueryUnbiasedInterruptTime, LARGE_INTE
 use crate::status::{Result, known};
 
 /// The units of both clocks in a second: they are 100 ns.
-const PER_SECOND: u64 = 10_000_000;
+pub(super) const PER_SECOND: u64 = 10_000_000;
 
 /// Converts a number of clock units to a duration.
 const fn duration(units: u64) -> Duration {
@@ -49,7 +49,7 @@ fn units(duration: Duration) -> Option<u64> {
 /// # Ok::<(), wsk::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+pub struct Instant(pub(super) u64);
 
 impl Instant {
     /// The current moment.

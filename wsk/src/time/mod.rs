@@ -28,6 +28,8 @@
 
 mod clock;
 mod deadline;
+#[cfg(feature = "embassy-time-driver")]
+mod embassy;
 mod interval;
 mod timer;
 
@@ -39,6 +41,9 @@ use core::time::Duration;
 
 pub use self::clock::{Instant, SystemTime};
 pub(crate) use self::deadline::{Deadline, Limit, Never, Timeout, Timers};
+#[cfg(feature = "embassy-time-driver")]
+#[cfg_attr(docsrs, doc(cfg(feature = "embassy-time-driver")))]
+pub use self::embassy::EmbassyTimeDriver;
 pub use self::interval::{Interval, MissedTickBehavior, interval, interval_at};
 use self::timer::Timer;
 use crate::status::{Result, known};

@@ -26,6 +26,7 @@ mod device;
 mod dpc;
 mod dropped;
 mod echo;
+mod embassy_time;
 mod embedded;
 mod executors;
 mod ioctls;

@@ -3,7 +3,10 @@
 use core::fmt::Debug;
 use core::time::Duration;
 
-use wsk::time::{self, Instant, Interval, MissedTickBehavior, Sleep, SystemTime};
+use embassy_time_driver::Driver;
+use wsk::time::{
+    self, EmbassyTimeDriver, Instant, Interval, MissedTickBehavior, Sleep, SystemTime,
+};
 
 use crate::entries::Foreign;
 
@@ -13,6 +16,7 @@ futures! {
     "time::timeout_at": |(deadline, future): (Instant, Foreign<8>)| {
         time::timeout_at(deadline, future)
     };
+    "EmbassyTimeDriver::run": |driver: &'static EmbassyTimeDriver| driver.run();
     "Interval::tick": |interval: &'static mut Interval| interval.tick();
     "time::timeout": |(duration, future): (Duration, Foreign<8>)| time::timeout(duration, future);
 }
@@ -21,6 +25,13 @@ calls! {
     "Sleep::new": |duration: Duration| Sleep::new(duration);
     "Sleep::until": |deadline: Instant| Sleep::until(deadline);
     "Sleep::reset": |(sleep, deadline): (&'static mut Sleep, Instant)| sleep.reset(deadline);
+    "EmbassyTimeDriver::new": |()| EmbassyTimeDriver::<32>::new();
+    "EmbassyTimeDriver::default": |()| EmbassyTimeDriver::<32>::default();
+    "EmbassyTimeDriver::now": |driver: &'static EmbassyTimeDriver| driver.now();
+    "EmbassyTimeDriver::schedule_wake":
+        |(driver, at, waker): (&'static EmbassyTimeDriver, u64, core::task::Waker)| {
+            driver.schedule_wake(at, &waker);
+        };
     "Instant::now": |()| Instant::now();
     "Instant::duration_since": |(now, earlier): (Instant, Instant)| now.duration_since(earlier);
     "Instant::elapsed": |start: Instant| start.elapsed();
@@ -66,11 +77,13 @@ const _: () = {
 };
 
 drops! {
+    "EmbassyTimeDriver::drop": EmbassyTimeDriver;
     "Sleep::drop": Sleep;
     "Interval::drop": Interval;
 }
 
 formats! {
     "Sleep::fmt<Debug>": Sleep as Debug;
+    "EmbassyTimeDriver::fmt<Debug>": EmbassyTimeDriver as Debug;
     "Interval::fmt<Debug>": Interval as Debug;
 }
