@@ -13,10 +13,12 @@ pub enum Error {
     System(wsk::Error),
     /// edge-http.
     EdgeHttp(edge_http::io::Error<wsk::Error>),
-    /// hickory-proto, of a question or its encoding.
-    Dns(ProtoError),
+    /// hickory-proto, of a question. Its own error has much code.
+    DnsQuestion,
     /// hickory-proto, of an answer.
-    DnsAnswer(DecodeError),
+    DnsAnswer,
+    /// reqwless or embedded-tls.
+    Reqwless(reqwless::Error),
     /// rust-mqtt. Its own error borrows from the message.
     Mqtt(&'static str),
     /// sntpc.
@@ -25,6 +27,8 @@ pub enum Error {
     TooLarge,
     /// The peer's answer does not match the request.
     Unexpected,
+    /// embassy's executor is in use.
+    Busy,
 }
 
 /// The result of a module's function.
@@ -36,12 +40,14 @@ impl fmt::Display for Error {
         match self {
             Self::System(error) => write!(f, "{error}"),
             Self::EdgeHttp(_) => f.write_str("the HTTP exchange failed"),
-            Self::Dns(_) => f.write_str("the question is no DNS message"),
-            Self::DnsAnswer(_) => f.write_str("the answer is no DNS message"),
+            Self::Reqwless(_) => f.write_str("the HTTPS exchange failed"),
+            Self::DnsQuestion => f.write_str("the question is no DNS message"),
+            Self::DnsAnswer => f.write_str("the answer is no DNS message"),
             Self::Mqtt(error) => f.write_str(error),
             Self::Ntp(_) => f.write_str("the answer has no time"),
             Self::TooLarge => f.write_str("the answer is larger than the buffer"),
             Self::Unexpected => f.write_str("the answer is not what was asked for"),
+            Self::Busy => f.write_str("embassy's executor is in use"),
         }
     }
 }
@@ -61,7 +67,18 @@ macro_rules! from {
 from! {
     wsk::Error => System,
     edge_http::io::Error<wsk::Error> => EdgeHttp,
-    ProtoError => Dns,
-    DecodeError => DnsAnswer,
+    reqwless::Error => Reqwless,
     sntpc::Error => Ntp,
+}
+
+impl From<ProtoError> for Error {
+    fn from(_: ProtoError) -> Self {
+        Self::DnsQuestion
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(_: DecodeError) -> Self {
+        Self::DnsAnswer
+    }
 }

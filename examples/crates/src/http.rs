@@ -6,10 +6,10 @@ use core::net::SocketAddr;
 use edge_http::Method;
 use edge_http::io::Error as HttpError;
 use edge_http::io::client::Connection as ClientConnection;
-use edge_http::io::server::{Connection, Handler};
+use edge_http::io::server::{Connection, Handler, Server, handle_connection};
 use edge_nal::TcpSplit;
 use embedded_io_async::{Read, Write};
-use wsk::{Buffer, Provider};
+use wsk::{Buffer, Provider, TcpListener};
 
 use crate::{Error, Result};
 
@@ -49,11 +49,39 @@ pub async fn get(
     }
 }
 
+/// The number of headers that a request may have.
+const MAX_HEADERS: usize = 16;
+
+/// The time after which the server closes a connection without a request, in milliseconds.
+const IDLE: Option<u32> = Some(500);
+
+/// Serves up to two connections at once, until the listener fails.
+///
+/// # Errors
+///
+/// The listener's.
+pub async fn serve(listener: TcpListener) -> Result<()> {
+    let mut server: Server<2, HEADERS, MAX_HEADERS> = Server::new();
+    Ok(server.run(IDLE, listener, Site).await?)
+}
+
+/// Accepts one connection, and serves it to its end.
+///
+/// # Errors
+///
+/// The listener's, and of an allocation.
+pub async fn serve_connection(listener: &TcpListener) -> Result<()> {
+    let (stream, _) = listener.accept().await?;
+    let mut headers = Buffer::new(HEADERS)?;
+    handle_connection::<_, _, MAX_HEADERS>(stream.buffered(), &mut headers, IDLE, "", Site).await;
+    Ok(())
+}
+
 /// The page that the server has.
 pub const PAGE: &[u8] = b"a page of a driver\n";
 
 /// Answers requests for `/` with [`PAGE`].
-pub struct Site;
+struct Site;
 
 impl Handler for Site {
     type Error<E: Debug> = HttpError<E>;

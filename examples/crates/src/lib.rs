@@ -6,9 +6,15 @@ extern crate alloc;
 
 mod error;
 
+#[cfg(feature = "embassy-time")]
+pub mod clock;
 pub mod dns;
+#[cfg(feature = "embassy-executor")]
+pub mod executor;
 pub mod http;
+pub mod https;
 pub mod mqtt;
 pub mod ntp;
+pub mod readings;
 
 pub use self::error::{Error, Result};

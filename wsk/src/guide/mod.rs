@@ -5,10 +5,11 @@
 //! 3. [Datagrams with events](datagrams_with_events): callbacks instead of requests
 //! 4. [IRQL](irql): the levels at which each operation is allowed
 //! 5. [Executors](executors): threads or deferred procedure calls
-//! 6. [Unloading](unloading): the order of shutdown, and its pitfalls
-//! 7. [Testing](testing): running driver code in a process, with faults
-//! 8. [Windows](windows): loading a driver on a test machine, step by step
-//! 9. [From C](from_c): the counterpart of every name in `wsk.h`
+//! 6. [Crates](crates): which crates for embedded Rust work, and what they cost
+//! 7. [Unloading](unloading): the order of shutdown, and its pitfalls
+//! 8. [Testing](testing): running driver code in a process, with faults
+//! 9. [Windows](windows): loading a driver on a test machine, step by step
+//! 10. [From C](from_c): the counterpart of every name in `wsk.h`
 //!
 //! Every program in the guide is a documentation test, run on the emulated kernel of `wsk-host`.
 
@@ -30,6 +31,9 @@ pub mod irql {}
 
 #[doc = include_str!("executors.md")]
 pub mod executors {}
+
+#[doc = include_str!("crates.md")]
+pub mod crates {}
 
 #[doc = include_str!("unloading.md")]
 pub mod unloading {}

@@ -244,7 +244,7 @@ fn prometheus() -> Vec<&'static Dependency> {
 
 /// The servers and clients that the crates example is tested with.
 fn servers() -> Vec<&'static Dependency> {
-    SERVERS.iter().chain(&WEB_NEEDS).collect()
+    SERVERS.iter().chain(&WEB_NEEDS).chain([&OPENSSL]).collect()
 }
 
 fn libclang() -> Vec<&'static Dependency> {

@@ -117,7 +117,7 @@ pub(super) static STEPS: [Step; 41] = [
         is_for_releases: true,
         about: "the crates example against others' servers, its lints, and its driver's link for both processors",
         needs: servers,
-        run: || own_workspace("crates", &["all"]),
+        run: || own_workspace("crates", &["all", "reqwless"]),
     },
     Step {
         // The example's other tests are steps of `units`.

@@ -2,7 +2,10 @@
 
 mod dns;
 mod driver;
+mod executors;
 mod http;
+mod https;
 mod mqtt;
 mod ntp;
 mod peer;
+mod readings;

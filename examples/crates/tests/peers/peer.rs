@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -21,12 +22,18 @@ static FORK: Mutex<()> = Mutex::new(());
 
 /// Starts a program of a Debian package.
 fn spawn(
+    folder: &Path,
     program: &str,
     package: &str,
     arguments: impl IntoIterator<Item: AsRef<OsStr>>,
 ) -> Result<Child> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let _lock = FORK.lock().unwrap_or_else(PoisonError::into_inner);
     command.spawn().with_context(|| format!("{program}, of Debian's package {package}"))
 }
@@ -44,7 +51,17 @@ impl Peer {
         package: &str,
         arguments: impl IntoIterator<Item: AsRef<OsStr>>,
     ) -> Result<Self> {
-        let mut process = spawn(program, package, arguments)?;
+        Self::start_in(Path::new("."), program, package, arguments)
+    }
+
+    /// As [`start`](Self::start), in a folder.
+    pub(crate) fn start_in(
+        folder: &Path,
+        program: &str,
+        package: &str,
+        arguments: impl IntoIterator<Item: AsRef<OsStr>>,
+    ) -> Result<Self> {
+        let mut process = spawn(folder, program, package, arguments)?;
         let (sender, lines) = mpsc::channel();
         let output = process.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
         let errors = process.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
@@ -107,7 +124,17 @@ pub(crate) fn output(
     package: &str,
     arguments: impl IntoIterator<Item: AsRef<OsStr>>,
 ) -> Result<String> {
-    let output = spawn(program, package, arguments)?.wait_with_output()?;
+    output_in(Path::new("."), program, package, arguments)
+}
+
+/// As [`output`], in a folder.
+pub(crate) fn output_in(
+    folder: &Path,
+    program: &str,
+    package: &str,
+    arguments: impl IntoIterator<Item: AsRef<OsStr>>,
+) -> Result<String> {
+    let output = spawn(folder, program, package, arguments)?.wait_with_output()?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program}: {}: {error}", output.status);
     Ok(String::from_utf8(output.stdout)?)

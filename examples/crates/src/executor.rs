@@ -1,0 +1,147 @@
+//! embassy-executor: its raw executor, polled by a task of `wsk` that stays on its thread.
+//!
+//! # Safety
+//!
+//! embassy's executor and its tasks are static. A claim is the only user of the executor at a time, and ends its tasks.
+
+#![expect(unsafe_code, reason = "the raw executor; see Safety")]
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use embassy_executor::raw::Executor;
+use wsk::TcpListener;
+use wsk::sync::Arc;
+use wsk::sync::{CancellationToken, Notify};
+
+use crate::{Error, Result, http};
+
+/// The number of connections at once.
+const CONNECTIONS: usize = 2;
+
+/// Serves connections by tasks of embassy's executor, until it is stopped. One call at a time can. Dropping the future ends the
+/// tasks, too.
+///
+/// # Errors
+///
+/// [`Error::Busy`] if another call runs.
+pub async fn serve(listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    let listener = Arc::new(listener)?;
+    let claim = Claim::new(stop)?;
+    let spawner = claim.executor.spawner();
+    for _ in 0..CONNECTIONS {
+        let task = connections(listener.clone(), claim.stop.clone(), Alive::new());
+        // The tasks of the last claim have ended.
+        spawner.spawn(task.map_err(|_| Error::Busy)?);
+    }
+    loop {
+        claim.poll();
+        if ALIVE.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
+        READY.notified().await;
+    }
+}
+
+/// A task of embassy's.
+#[embassy_executor::task(pool_size = CONNECTIONS)]
+async fn connections(listener: Arc<TcpListener>, stop: CancellationToken, alive: Alive) {
+    let serving = async {
+        // Until the listener fails.
+        while http::serve_connection(&listener).await.is_ok() {}
+    };
+    stop.run_until_cancelled(serving).await;
+    drop(alive);
+}
+
+/// The executor has tasks to poll.
+static READY: Notify = Notify::new();
+
+/// embassy calls this from its executor, and from wakers: at any level up to `DISPATCH_LEVEL`.
+#[unsafe(export_name = "__pender")]
+fn pend(_context: *mut ()) {
+    READY.notify_one();
+}
+
+/// The number of tasks that have not ended.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a task.
+struct Alive(());
+
+impl Alive {
+    fn new() -> Self {
+        ALIVE.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        ALIVE.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// The executor, which embassy's tasks refer to as long as the driver is loaded.
+///
+/// # Invariants
+///
+/// `state` is `CLAIMED` while a claim exists, and else `NEW` before the first one, and `FREE` after it. `executor` is written by the
+/// first claim only, and initialized when that exists.
+struct Place {
+    state: AtomicU8,
+    executor: UnsafeCell<MaybeUninit<Executor>>,
+}
+
+const NEW: u8 = 0;
+const FREE: u8 = 1;
+const CLAIMED: u8 = 2;
+
+// SAFETY: one claim at a time accesses the executor (Invariants). What wakers of other threads access of it is for that.
+unsafe impl Sync for Place {}
+
+static PLACE: Place =
+    Place { state: AtomicU8::new(NEW), executor: UnsafeCell::new(MaybeUninit::uninit()) };
+
+/// The right to use the executor. It stays on its thread, as a reference to an executor does.
+///
+/// # Invariants
+///
+/// There is one at a time.
+struct Claim {
+    executor: &'static Executor,
+    stop: CancellationToken,
+}
+
+impl Claim {
+    fn new(stop: CancellationToken) -> Result<Self> {
+        let cell = PLACE.executor.get();
+        match PLACE.state.swap(CLAIMED, Ordering::Acquire) {
+            NEW => {
+                // SAFETY: only the first claim writes it, before any reference exists (Invariants of `Place`).
+                unsafe { (*cell).write(Executor::new(core::ptr::null_mut())) };
+            }
+            FREE => {}
+            _ => return Err(Error::Busy),
+        }
+        // SAFETY: it is initialized, and from now on shared only.
+        let executor = unsafe { (*cell).assume_init_ref() };
+        // INVARIANT: the state was not `CLAIMED`.
+        Ok(Self { executor, stop })
+    }
+
+    fn poll(&self) {
+        // SAFETY: only claims poll, of which there is one, on its thread. It polls neither in `pend` nor in one of embassy's tasks.
+        unsafe { self.executor.poll() };
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Each task that has not ended ends when it is polled, and this polls all that were woken.
+        self.stop.cancel();
+        self.poll();
+        PLACE.state.store(FREE, Ordering::Release);
+    }
+}
