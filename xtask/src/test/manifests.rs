@@ -1,8 +1,9 @@
 //! Checks of the published crates' manifests, as docs.rs and crates.io read them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use cargo_metadata::{MetadataCommand, Package};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 use super::release::CRATES;
 use crate::project;
@@ -66,4 +67,53 @@ fn plain_cargo_test_covers_every_crate_but_the_generator() {
     let left_out: Vec<&str> =
         all.into_iter().filter(is_left_out).map(|package| package.name.as_str()).collect();
     assert_eq!(left_out, ["wsk-bindgen"]);
+}
+
+/// The workspaces of their own, whose `Cargo.lock` no command for the whole workspace renews.
+const OWN_WORKSPACES: [&str; 4] =
+    ["examples/crates", "examples/https", "examples/wdk", "wsk-sys/tests/wdk-sys"];
+
+/// The dependencies of each package of a `Cargo.lock` that is in a folder, by its name.
+fn locked(lock: &str) -> BTreeMap<&str, BTreeSet<&str>> {
+    let packages = lock.split("[[package]]\n").skip(1);
+    let local = packages.filter(|package| !package.contains("\nsource = "));
+    local
+        .map(|package| {
+            let name = package.split('"').nth(1).unwrap_or_default();
+            let list = package.split_once("dependencies = [").map_or("", |(_, list)| list);
+            // A version follows the name of a crate that is there twice.
+            let names = list.split('"').skip(1).step_by(2);
+            (name, names.filter_map(|name| name.split(' ').next()).collect())
+        })
+        .collect()
+}
+
+/// `--locked` fails otherwise, in steps that run for releases only.
+#[test]
+fn the_other_workspaces_lock_what_this_project_depends_on() {
+    let manifest = project::root().join("Cargo.toml");
+    let metadata = MetadataCommand::new().no_deps().manifest_path(manifest).exec().unwrap();
+    let packages: BTreeMap<&str, &Package> =
+        metadata.packages.iter().map(|package| (package.name.as_str(), package)).collect();
+    for folder in OWN_WORKSPACES {
+        let lock = read(folder, "Cargo.lock");
+        let mut compared = 0;
+        for (name, locked) in locked(&lock) {
+            let Some(package) = packages.get(name) else { continue };
+            compared += 1;
+            let used = package.dependencies.iter();
+            let used = used.filter(|one| one.kind != DependencyKind::Development);
+            let all: BTreeSet<&str> = used.clone().map(|one| one.name.as_str()).collect();
+            let always: BTreeSet<&str> =
+                used.filter(|one| !one.optional).map(|one| one.name.as_str()).collect();
+            let missing: Vec<&&str> = always.difference(&locked).collect();
+            let unused: Vec<&&str> = locked.difference(&all).collect();
+            assert!(
+                missing.is_empty() && unused.is_empty(),
+                "{folder}/Cargo.lock: {name} depends on {missing:?}, and no longer on {unused:?}. Run `cargo update \
+                 --workspace` there"
+            );
+        }
+        assert!(compared >= 4, "{folder}: {compared} crates of this project were found");
+    }
 }

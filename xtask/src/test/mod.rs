@@ -4,6 +4,8 @@ mod c;
 mod callback_cost;
 mod fuzz;
 mod headers;
+#[cfg(test)]
+mod kmdf;
 mod linted;
 #[cfg(test)]
 mod manifests;
