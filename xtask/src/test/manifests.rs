@@ -1,4 +1,4 @@
-//! Checks of the published crates' manifests, as docs.rs and crates.io read them.
+//! Checks of manifests, as docs.rs, crates.io and cargo read them, and of what CONTRIBUTING says of them and of the steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,6 +6,7 @@ use std::fs;
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 use super::release::CRATES;
+use super::steps::STEPS;
 use crate::project;
 
 fn read(folder: &str, file: &str) -> String {
@@ -67,6 +68,22 @@ fn plain_cargo_test_covers_every_crate_but_the_generator() {
     let left_out: Vec<&str> =
         all.into_iter().filter(is_left_out).map(|package| package.name.as_str()).collect();
     assert_eq!(left_out, ["wsk-bindgen"]);
+}
+
+/// So that a contributor knows when to run it.
+#[test]
+fn each_step_for_releases_has_a_row_in_contributing() {
+    let text = read("", "CONTRIBUTING.md");
+    let (_, table) = text.split_once("| step | run it after changes to |\n|---|---|\n").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let in_rows: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|row| row.split(" | ").next())
+        .flat_map(|names| names.split('`').skip(1).step_by(2))
+        .collect();
+    let steps = STEPS.iter().filter(|step| step.is_for_releases);
+    let for_releases: BTreeSet<&str> = steps.map(|step| step.name).collect();
+    assert_eq!(in_rows, for_releases);
 }
 
 /// The workspaces of their own, whose `Cargo.lock` no command for the whole workspace renews.
