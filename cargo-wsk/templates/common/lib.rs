@@ -19,7 +19,8 @@ pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
-            Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+            // The peer disconnected before it was served.
+            Err(error) if is_caused_by_peer(error.kind()) => continue,
             Err(error) => return Err(error),
         };
         spawner.spawn(async move {
@@ -28,6 +29,14 @@ pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<
             }
         })?;
     }
+}
+
+/// Whether a connection ended because of its peer: the next one can be accepted.
+fn is_caused_by_peer(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
+    )
 }
 
 /// Sends back everything it receives, until the peer finishes sending.

@@ -31,10 +31,18 @@ pub async fn control(listener: TcpListener, sender: Sender) -> Result<()> {
                     let _ = connection.await;
                 }
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(error) if is_caused_by_peer(error.kind()) => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether a connection ended because of its peer, before it was served: the next one can be accepted.
+fn is_caused_by_peer(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
+    )
 }
 
 async fn serve(stream: TcpStream, sender: &Sender) -> Result<()> {
