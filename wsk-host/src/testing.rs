@@ -224,6 +224,41 @@ impl Debug for TestError {
     }
 }
 
+/// What a test may return.
+#[diagnostic::on_unimplemented(
+    message = "a test returns nothing, or a `Result<(), E>`, and not `{Self}`",
+    label = "of another type",
+    note = "a test that returns a future is an `async fn`; a condition is required by `assert!`"
+)]
+pub trait TestOutput: Sized {
+    /// Its [`TestResult`].
+    type Checked;
+
+    /// Wraps it.
+    fn checked(self) -> Self::Checked;
+}
+
+impl TestOutput for () {
+    type Checked = TestResult<()>;
+
+    fn checked(self) -> TestResult<()> {
+        TestResult(self)
+    }
+}
+
+impl<E> TestOutput for Result<(), E> {
+    type Checked = TestResult<Self>;
+
+    fn checked(self) -> TestResult<Self> {
+        TestResult(self)
+    }
+}
+
+/// Wraps what a test returns. The compiler explains any other type.
+pub fn checked<T: TestOutput>(output: T) -> T::Checked {
+    output.checked()
+}
+
 /// The result of a test. The attribute calls `require`, which is [`ByDisplay::require`] if the error implements `Display`,
 /// and otherwise [`ByDebug::require`]: method resolution tries the value before a reference to it.
 pub struct TestResult<T>(pub T);

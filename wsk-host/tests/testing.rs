@@ -101,3 +101,41 @@ fn a_failure_prints_the_seed_and_the_trace() {
         assert!(said.contains(text), "`{text}` is not said in:\n{said}");
     }
 }
+
+/// Names that the attribute's expansion could meet, in a module that takes all of another one.
+#[allow(dead_code, reason = "names that are not used")]
+mod unusual {
+    mod core {}
+    mod std {}
+    mod test {}
+    struct Result;
+    struct Default;
+    fn run() {}
+    fn output() {}
+
+    mod inner {
+        use super::*;
+
+        fn uses(_: Result) {}
+
+        /// Documented.
+        #[wsk_host::test(seeds = 0..1)]
+        #[should_panic(expected = "as intended")]
+        fn output() -> ! {
+            panic!("as intended")
+        }
+    }
+
+    #[wsk_host::test(seeds = 0..1)]
+    fn host(ref host: wsk_host::Host) {
+        host.settle();
+    }
+
+    #[wsk_host::test(seeds = 0..1)]
+    async fn r#try(mut run: wsk_host::Host) -> ::core::result::Result<(), String> {
+        run.settle();
+        run = run.clone();
+        run.settle();
+        Ok(())
+    }
+}

@@ -2,8 +2,9 @@
 
 use core::fmt::Display;
 
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Error, Result};
+use syn::{Attribute, Error, Result};
 
 /// Errors found so far.
 #[derive(Default)]
@@ -33,4 +34,28 @@ impl Errors {
     pub(crate) fn finish(self) -> Result<()> {
         self.0.map_or(Ok(()), Err)
     }
+}
+
+/// Whether an attribute has a name, by any path.
+pub(crate) fn is_named(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == name)
+}
+
+/// Refuses a `cfg` in a `cfg_attr`, which is not resolved before the macro runs.
+pub(crate) fn refuse_hidden_conditions(attributes: &[Attribute], why: &str, errors: &mut Errors) {
+    for attribute in attributes {
+        if attribute.path().is_ident("cfg_attr") && contains_cfg(&attribute.meta.to_token_stream())
+        {
+            errors.at(attribute, format!("write the condition as `#[cfg(…)]`, {why}"));
+        }
+    }
+}
+
+/// Whether tokens have `cfg` among them.
+fn contains_cfg(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|tree| match tree {
+        TokenTree::Ident(ident) => ident == "cfg",
+        TokenTree::Group(group) => contains_cfg(&group.stream()),
+        _ => false,
+    })
 }

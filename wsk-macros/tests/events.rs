@@ -191,3 +191,74 @@ fn table_is_unambiguous_with_every_trait_in_scope() {
 fn mistakes_are_explained_where_they_are() {
     test_support::mistakes!("tests/events");
 }
+
+/// Names of the prelude that mean something else.
+#[allow(dead_code, non_camel_case_types, reason = "names that are not used")]
+mod unusual {
+    pub(super) mod core {}
+    pub(super) mod std {}
+    pub(super) struct Option;
+    pub(super) struct Some;
+    pub(super) struct Default;
+    pub(super) type usize = ();
+    pub(super) use wsk::events::*;
+
+    pub(super) mod inner {
+        use super::super::unusual::*;
+
+        pub(crate) struct Listener;
+
+        #[wsk::events]
+        impl ListenEvents for Listener {
+            type Connection = ();
+
+            fn accept(&self, _: Incoming<'_, ()>) {}
+        }
+    }
+}
+
+/// Inputs of unusual shapes: shadowed names of the prelude, const generics, attributes in any order, a local type, a receiver
+/// with its type, patterns, named lifetimes, `use super::*` from within, and a macro that makes the whole `impl`.
+#[test]
+fn unusual_shapes_are_accepted() {
+    #![allow(dead_code, non_camel_case_types, reason = "names that are not used")]
+
+    use unusual::*;
+
+    struct Sized<const N: u8>;
+
+    /// Documented.
+    #[allow(clippy::needless_arbitrary_self_type, reason = "a shape")]
+    #[wsk::events]
+    #[cfg(all())]
+    impl<const N: u8> ConnectionEvents for Sized<N>
+    where
+        [(); 0]:,
+    {
+        #[inline]
+        #[cfg(all())]
+        fn disconnected(self: &Self, _abortive @ _: bool, _: Level) {}
+
+        fn receive<'a, 'b>(&'a self, _data: Data<'b>) -> Receipt {
+            Receipt::All
+        }
+    }
+
+    macro_rules! datagrams {
+        ($handler:ty, $method:ident, $result:expr) => {
+            #[wsk::events]
+            impl DatagramEvents for $handler {
+                fn $method(&self, _datagrams: Datagrams<'_>) -> Disposition {
+                    $result
+                }
+            }
+        };
+    }
+
+    datagrams!(&'static Sized<7>, receive_from, Disposition::Accepted);
+
+    assert!(Sized::<3>::TABLE.WskDisconnectEvent.is_some());
+    assert!(Sized::<3>::TABLE.WskReceiveEvent.is_some());
+    assert!(<&'static Sized<7>>::TABLE.WskReceiveFromEvent.is_some());
+    assert!(<inner::Listener as ListenTable>::TABLE.WskAcceptEvent.is_some());
+}

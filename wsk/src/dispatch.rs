@@ -99,6 +99,32 @@ impl<T> ReservedArgument for *const T {
     const ZERO: Self = core::ptr::null();
 }
 
+/// A pointer that code has vouched for: the only field of a [`provider_table`] without a base. Safe code, also that of the
+/// module with the table, cannot make one, by a literal or by `derive(Default)`.
+///
+/// # Invariants
+///
+/// The pointer is as [`new`](Self::new) requires.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct VouchedPointer<P>(P);
+
+#[expect(unsafe_code, reason = "only code that vouches for the pointer makes one")]
+impl<P: Copy> VouchedPointer<P> {
+    /// # Safety
+    ///
+    /// The pointer is what the table that has it requires.
+    pub const unsafe fn new(pointer: P) -> Self {
+        // INVARIANT: the caller vouches for it.
+        Self(pointer)
+    }
+
+    pub const fn get(self) -> P {
+        self.0
+    }
+}
+
 /// The functions of a captured provider.
 ///
 /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/ns-wsk-_wsk_provider_dispatch).

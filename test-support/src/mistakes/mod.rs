@@ -70,6 +70,9 @@ fn sources(folder: &Path) -> Vec<String> {
     sources
 }
 
+/// The first line of a source that is compiled with its tests.
+const AS_TEST: &str = "// Compiled with its tests.\n";
+
 /// Compiles one source, and compares the messages, or writes them.
 fn check_one(
     package: &Path,
@@ -82,6 +85,9 @@ fn check_one(
         .ancestors()
         .find(|folder| folder.join("Cargo.lock").exists())
         .ok_or_else(|| format!("{} is in no workspace", package.display()))?;
+    let text = fs::read_to_string(package.join(source))
+        .map_err(|error| format!("cannot read it: {error}"))?;
+    let harness = text.starts_with(AS_TEST).then_some("--test");
     let package = package.strip_prefix(workspace).expect("an ancestor is a prefix");
     let output = Command::new(rustc)
         // As for the libraries: the compiler finds their sources, to quote them.
@@ -89,6 +95,7 @@ fn check_one(
         .args(arguments)
         .args(["--emit=metadata=-", "--crate-type=bin", "--diagnostic-width=140", "--verbose"])
         .args(["--color=never", "--allow=dead_code"])
+        .args(harness)
         .arg(package.join(source))
         .stdout(Stdio::null())
         .output()

@@ -6,10 +6,14 @@ mod export;
 
 use proc_macro_crate::{Error as CrateError, FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Expr, FnArg, Ident, ItemFn, Path, Result, Safety, Signature, Token, Visibility};
+use syn::spanned::Spanned as _;
+use syn::{
+    Attribute, Error, Expr, FnArg, Ident, ItemFn, Path, Result, ReturnType, Safety, Token, Type,
+    Visibility,
+};
 
 /// Makes a function a test that runs on hosts. `wsk_host::test` documents it.
 #[proc_macro_attribute]
@@ -94,8 +98,9 @@ fn wsk_host(given: Option<&Path>) -> Result<TokenStream> {
     }
 }
 
-/// The errors of a test's signature.
-fn check(signature: &Signature) -> Result<()> {
+/// The errors of a test's attributes and signature.
+fn check(function: &ItemFn) -> Result<()> {
+    let signature = &function.sig;
     let mut errors: Option<Error> = None;
     let mut at = |tokens: &dyn quote::ToTokens, message: &str| {
         let error = Error::new_spanned(tokens, message);
@@ -104,6 +109,12 @@ fn check(signature: &Signature) -> Result<()> {
             Some(errors) => errors.combine(error),
         }
     };
+    let makes_test = |attribute: &&Attribute| {
+        attribute.path().segments.last().is_some_and(|last| last.ident.unraw() == "test")
+    };
+    for attribute in function.attrs.iter().filter(makes_test) {
+        at(attribute, "`#[wsk_host::test]` makes the test: remove the other attribute");
+    }
     if let Some(token) = &signature.constness {
         at(token, "a test runs at run time: remove `const`");
     }
@@ -131,6 +142,32 @@ fn check(signature: &Signature) -> Result<()> {
     errors.map_or(Ok(()), Err)
 }
 
+/// Calls the test, and requires that it has succeeded.
+fn require(wsk_host: &TokenStream, output: &ReturnType, call: &TokenStream) -> TokenStream {
+    let ty = match output {
+        ReturnType::Default => return quote!(#call;),
+        ReturnType::Type(_, ty) => &**ty,
+    };
+    if matches!(ty, Type::Never(_)) {
+        return quote!(#call);
+    }
+    // Another type is reported at itself.
+    let span = Span::mixed_site().located_at(ty.span());
+    let output = Ident::new("output", span);
+    let wsk_host: TokenStream = (wsk_host.clone().into_iter())
+        .map(|mut tree| {
+            tree.set_span(tree.span().located_at(span));
+            tree
+        })
+        .collect();
+    let require = quote_spanned!(span => #wsk_host::testing::checked(#output).require(););
+    quote! {
+        use #wsk_host::testing::{ByDebug as _, ByDisplay as _};
+        let #output = #call;
+        #require
+    }
+}
+
 fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let arguments = syn::parse2::<Arguments>(arguments);
     let function: ItemFn = syn::parse2(item).map_err(|error| {
@@ -139,7 +176,7 @@ fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
             "a test is a function, such as `async fn echoes(host: Host) { … }`",
         )
     })?;
-    let Arguments { config, seeds, host } = match (arguments, check(&function.sig)) {
+    let Arguments { config, seeds, host } = match (arguments, check(&function)) {
         (Ok(arguments), Ok(())) => arguments,
         (Err(mut error), Err(other)) => {
             error.combine(other);
@@ -155,12 +192,21 @@ fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let (attributes, visibility) = (&function.attrs, &function.vis);
     // No name of the user's, such as that of the test.
     let host = Ident::new("host", Span::mixed_site());
-    let call = if signature.inputs.is_empty() { quote!(#name()) } else { quote!(#name(#host)) };
+    // A parameter of another type is reported at itself.
+    let given = signature.inputs.iter().map(|input| {
+        let span = match input {
+            FnArg::Typed(input) => input.ty.span(),
+            FnArg::Receiver(receiver) => receiver.span(),
+        };
+        Ident::new("host", Span::mixed_site().located_at(span))
+    });
+    let call = quote!(#name(#(#given)*));
     let call = if signature.asyncness.is_some() {
         quote!(#wsk_host::testing::block_on(#call))
     } else {
         call
     };
+    let require = require(&wsk_host, &signature.output, &call);
     let mut body = function.clone();
     body.attrs.clear();
     body.vis = Visibility::Inherited;
@@ -171,8 +217,7 @@ fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
             #body
             #wsk_host::testing::run(#config, #seeds, |#host| {
                 let _ = &#host;
-                use #wsk_host::testing::{ByDebug as _, ByDisplay as _};
-                #wsk_host::testing::TestResult(#call).require();
+                #require
             });
         }
     })

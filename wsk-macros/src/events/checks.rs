@@ -8,7 +8,10 @@ use syn::{
 };
 
 use super::traits::{ATTRIBUTE, Method, TRAITS, Trait};
-use crate::diagnostics::Errors;
+use crate::diagnostics::{Errors, is_named, refuse_hidden_conditions};
+
+const BORROWS: &str =
+    "WSK may call back at any time, so a handler owns its data or borrows it for `'static`";
 
 /// Checks what precedes the braces.
 pub(super) fn check_impl(item: &ItemImpl, errors: &mut Errors) {
@@ -21,15 +24,15 @@ pub(super) fn check_impl(item: &ItemImpl, errors: &mut Errors) {
     if let Some(token) = &item.unsafety {
         errors.at(token, "the traits of events are safe: remove `unsafe`");
     }
+    for attribute in item.attrs.iter().filter(|attribute| is_named(attribute, "events")) {
+        errors.at(attribute, "`#[wsk::events]` was given before: remove one");
+    }
+    let has_bounds =
+        item.generics.where_clause.as_ref().is_some_and(|clause| !clause.predicates.is_empty());
     for parameter in &item.generics.params {
         match parameter {
-            GenericParam::Lifetime(parameter)
-                if parameter.bounds.is_empty() && item.generics.where_clause.is_none() =>
-            {
-                errors.at(
-                    &parameter.lifetime,
-                    "WSK may call back at any time, so a handler owns its data or borrows it for `'static`",
-                );
+            GenericParam::Lifetime(parameter) if parameter.bounds.is_empty() && !has_bounds => {
+                errors.at(&parameter.lifetime, BORROWS);
             }
             _ => {}
         }
@@ -54,7 +57,25 @@ pub(super) fn check_impl(item: &ItemImpl, errors: &mut Errors) {
                 "WSK may call back at any time: implement the events for the type itself, or for `&'static …`",
             );
         }
+        Type::Path(ty) => refuse_anonymous_lifetimes(ty.to_token_stream(), errors),
         _ => {}
+    }
+}
+
+/// Refuses `'_` among the arguments of the handler's type.
+fn refuse_anonymous_lifetimes(tokens: TokenStream, errors: &mut Errors) {
+    let mut is_lifetime = false;
+    for tree in tokens {
+        match tree {
+            TokenTree::Ident(name) if is_lifetime && name == "_" => errors.at(name, BORROWS),
+            TokenTree::Group(group) => refuse_anonymous_lifetimes(group.stream(), errors),
+            TokenTree::Punct(mark) => {
+                is_lifetime = mark.as_char() == '\'';
+                continue;
+            }
+            _ => {}
+        }
+        is_lifetime = false;
     }
 }
 
@@ -146,13 +167,7 @@ fn check_method(function: &ImplItemFn, method: &Method, errors: &mut Errors) {
         errors.at(dots, format!("a callback has a fixed number of parameters; {expected}"));
     }
     check_parameters(function, method, &expected, errors);
-    for attribute in &function.attrs {
-        if attribute.path().is_ident("cfg_attr") && contains_cfg(&attribute.meta.to_token_stream())
-        {
-            errors
-                .at(attribute, "write the condition as `#[cfg(…)]`, so that the table has it, too");
-        }
-    }
+    refuse_hidden_conditions(&function.attrs, "so that the table has it, too", errors);
 }
 
 fn check_parameters(function: &ImplItemFn, method: &Method, expected: &str, errors: &mut Errors) {
@@ -214,13 +229,4 @@ fn is_shared(receiver: &Receiver) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether tokens have `cfg` among them.
-fn contains_cfg(tokens: &TokenStream) -> bool {
-    tokens.clone().into_iter().any(|tree| match tree {
-        TokenTree::Ident(ident) => ident == "cfg",
-        TokenTree::Group(group) => contains_cfg(&group.stream()),
-        _ => false,
-    })
 }

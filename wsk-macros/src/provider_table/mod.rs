@@ -6,11 +6,12 @@ mod wrapper;
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Fields, Ident, ItemStruct, Path, Result, Token};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Fields, Ident, ItemStruct, Path, Result, Token};
 
-use self::slots::{Slot, SlotKind};
+use self::slots::{Slot, SlotKind, method_name};
 use self::wrapper::Wrapper;
-use crate::diagnostics::Errors;
+use crate::diagnostics::{Errors, is_named};
 use crate::paths;
 
 /// The attribute's arguments.
@@ -74,6 +75,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     };
     let of_socket = arguments.as_ref().is_some_and(|arguments| arguments.of_socket);
     let mut slots = Vec::new();
+    check_attributes(&item.attrs, &mut errors);
     match &item.fields {
         Fields::Named(fields) => {
             if !item.generics.params.is_empty() {
@@ -90,6 +92,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
             {
                 errors.at(&slot.name, "a table begins with `Basic`, or does not have it");
             }
+            check_methods(&slots, of_socket, &mut errors);
         }
         _ => errors.at(&item.ident, EXAMPLE),
     }
@@ -100,5 +103,50 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         }
         // Their errors were returned.
         _ => Ok(TokenStream::new()),
+    }
+}
+
+/// Refuses attributes that make the same as this one.
+fn check_attributes(attributes: &[Attribute], errors: &mut Errors) {
+    for attribute in attributes {
+        if is_named(attribute, "provider_table") {
+            errors.at(attribute, "`#[provider_table]` was given before: remove one");
+        } else if attribute.path().is_ident("derive") {
+            let parse = Punctuated::<Path, Token![,]>::parse_terminated;
+            for derived in attribute.parse_args_with(parse).unwrap_or_default() {
+                let name = derived.segments.last().map(|last| last.ident.to_string());
+                if matches!(name.as_deref(), Some("Clone" | "Copy" | "Debug")) {
+                    errors
+                        .at(derived, "a table is `Clone`, `Copy` and `Debug` already: remove this");
+                }
+            }
+        }
+    }
+}
+
+/// Refuses slots whose methods have a name that another method has.
+fn check_methods(slots: &[Slot], of_socket: bool, errors: &mut Errors) {
+    let own: &[&str] = if of_socket { &["of", "socket"] } else { &["from_raw"] };
+    let is_method = |slot: &&Slot| {
+        !matches!(slot.kind, SlotKind::Table(_) | SlotKind::Value { is_reserved: true, .. })
+    };
+    let mut methods: Vec<(String, &Slot)> = Vec::new();
+    for slot in slots.iter().filter(is_method) {
+        let Some(method) = method_name(&slot.name) else { continue };
+        let method = method.unraw().to_string();
+        if own.contains(&method.as_str()) {
+            errors.at(&slot.name, format!("every table has a method `{method}` of its own: rename the field of the table's type"));
+        }
+        // Only one of two slots with conditions may exist.
+        let is_same = |other: &&(String, &Slot)| other.0 == method && other.1.conditions.is_empty();
+        if let Some((_, other)) = methods.iter().find(is_same) {
+            if slot.conditions.is_empty() {
+                errors.at(
+                    &slot.name,
+                    format!("`{method}` is the method of `{}` already", other.name),
+                );
+            }
+        }
+        methods.push((method, slot));
     }
 }

@@ -10,7 +10,7 @@ use syn::{
     TypeFnPtr, Visibility,
 };
 
-use crate::diagnostics::Errors;
+use crate::diagnostics::{Errors, refuse_hidden_conditions};
 
 /// A field of the table.
 pub(super) struct Slot {
@@ -97,8 +97,15 @@ impl Slot {
         if let Some(attribute) = &reserved {
             require_no_argument(attribute, errors);
         }
-        let (conditions, attributes) =
+        let (conditions, attributes): (Vec<_>, Vec<_>) =
             attributes.into_iter().partition(|attribute| attribute.path().is_ident("cfg"));
+        refuse_hidden_conditions(&attributes, "so that the whole table has it", errors);
+        if method_name(&name).is_none() {
+            errors.at(
+                &name,
+                "this names no method: after `Wsk`, a slot's name begins with a letter and is not `Self`, `Super` or `Crate`",
+            );
+        }
         let only_of_functions = |errors: &mut Errors| {
             for attribute in [&since, &rules].into_iter().flatten() {
                 errors.at(attribute, "only a function has this: remove it");
@@ -256,8 +263,8 @@ impl SlotParameter {
     }
 }
 
-/// `get_local_address` for `WskGetLocalAddress`.
-pub(super) fn method_name(slot: &Ident) -> Ident {
+/// `get_local_address` for `WskGetLocalAddress`; none if that would be no identifier.
+pub(super) fn method_name(slot: &Ident) -> Option<Ident> {
     let slot_name = slot.unraw().to_string();
     let mut name = String::new();
     for character in slot_name.strip_prefix("Wsk").unwrap_or(&slot_name).chars() {
@@ -267,11 +274,11 @@ pub(super) fn method_name(slot: &Ident) -> Ident {
         name.extend(character.to_lowercase());
     }
     if syn::parse_str::<Ident>(&name).is_ok() {
-        format_ident!("{name}", span = slot.span())
-    } else {
-        // A keyword.
-        Ident::new_raw(&name, slot.span())
+        return Some(format_ident!("{name}", span = slot.span()));
     }
+    // A keyword.
+    let raw = syn::parse_str::<Ident>(&format!("r#{name}")).is_ok();
+    raw.then(|| Ident::new_raw(&name, slot.span()))
 }
 
 #[cfg(test)]
@@ -286,7 +293,10 @@ mod tests {
             ("WskSendTo", "send_to"),
             ("WskType", "r#type"),
         ] {
-            assert_eq!(method_name(&format_ident!("{slot}")).to_string(), method);
+            assert_eq!(method_name(&format_ident!("{slot}")).unwrap().to_string(), method);
+        }
+        for slot in ["Wsk", "Wsk_", "Wsk2Ping", "WskSelf", "WskSuper", "WskCrate"] {
+            assert!(method_name(&format_ident!("{slot}")).is_none(), "{slot}");
         }
     }
 }

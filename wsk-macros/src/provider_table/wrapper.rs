@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Ident, ItemStruct, Path, Type, Visibility};
 
 use super::slots::{ParameterRole, Slot, SlotFunction, SlotKind, SlotParameter, method_name};
@@ -39,8 +40,8 @@ impl Wrapper<'_> {
         let base = self.base();
         let held = match (self.of_socket, base) {
             (true, Some(base)) => quote!(#base),
-            (true, None) => quote!(#wsk::sys::PWSK_SOCKET),
-            (false, _) => quote!(*const #table),
+            (true, None) => quote!(#wsk::dispatch::VouchedPointer<#wsk::sys::PWSK_SOCKET>),
+            (false, _) => quote!(#wsk::dispatch::VouchedPointer<*const #table>),
         };
         let constructor = self.constructor(&visibility, base);
         let deref = base.map(|base| {
@@ -96,7 +97,11 @@ impl Wrapper<'_> {
         let (make, socket) = match base {
             // SAFETY: the generated function has the same contract as the function of the base.
             Some(base) => (quote!(Self(unsafe { <#base>::of(socket) })), quote!(self.0.socket())),
-            None => (quote!(Self(socket)), quote!(self.0)),
+            // SAFETY: the generated function requires of its socket what the wrapper does.
+            None => (
+                quote!(Self(unsafe { #wsk::dispatch::VouchedPointer::new(socket) })),
+                quote!(self.0.get()),
+            ),
         };
         if self.of_socket {
             quote! {
@@ -128,7 +133,8 @@ impl Wrapper<'_> {
                 /// the table stays valid as long as the wrapper is used.
                 #[must_use]
                 #visibility const unsafe fn from_raw(table: *const #table) -> Self {
-                    Self(table)
+                    // SAFETY: this function requires of its pointer what the wrapper does.
+                    Self(unsafe { #wsk::dispatch::VouchedPointer::new(table) })
                 }
             }
         }
@@ -215,7 +221,10 @@ impl Wrapper<'_> {
         match kind {
             SlotKind::Table(_) | SlotKind::Value { is_reserved: true, .. } => TokenStream::new(),
             SlotKind::Value { ty, .. } => {
-                let (method, value) = (method_name(name), local("value"));
+                let (Some(method), value) = (method_name(name), local("value")) else {
+                    // Its error was returned.
+                    return TokenStream::new();
+                };
                 let read = self.read(name, &value);
                 let summary = format!("Reads `{name}` from the table.");
                 quote! {
@@ -244,7 +253,7 @@ impl Wrapper<'_> {
                 let #table = unsafe { (*self.socket()).Dispatch };
             }
         } else {
-            quote! { let #table = self.0; }
+            quote! { let #table = self.0.get(); }
         };
         quote! {
             #find_table
@@ -275,7 +284,9 @@ impl Wrapper<'_> {
                 }),
                 ParameterRole::Flags => {
                     parameters.push(quote! { #name: #ty });
-                    arguments.push(quote! { #name.bits() });
+                    // A type without `bits` is reported at itself.
+                    let bits = Ident::new("bits", ty.span());
+                    arguments.push(quote_spanned! { ty.span() => #name.#bits() });
                 }
                 ParameterRole::Plain => {
                     parameters.push(quote! { #name: #ty });
@@ -283,7 +294,11 @@ impl Wrapper<'_> {
                 }
             }
         }
-        let (method, value, called) = (method_name(slot_name), local("slot"), local("function"));
+        let Some(method) = method_name(slot_name) else {
+            // Its error was returned.
+            return TokenStream::new();
+        };
+        let (value, called) = (local("slot"), local("function"));
         let read = self.read(slot_name, &value);
         let summary = format!("Calls `{slot_name}`.");
         let has_slot = match &function.capability {
@@ -301,10 +316,12 @@ impl Wrapper<'_> {
         });
         let output = function.output(wsk);
         // A function without a status has no way to report that it is missing.
-        let missing = if function.output.is_none() {
-            quote!(#wsk::sys::STATUS_NOT_IMPLEMENTED)
-        } else {
-            quote!(::core::default::Default::default())
+        let missing = match &function.output {
+            None => quote!(#wsk::sys::STATUS_NOT_IMPLEMENTED),
+            // A type without a default is reported at itself.
+            Some(ty) => {
+                quote_spanned!(Span::mixed_site().located_at(ty.span()) => ::core::default::Default::default())
+            }
         };
         quote! {
             #(#conditions)*
