@@ -221,7 +221,7 @@ mod unusual {
 /// with its type, patterns, named lifetimes, `use super::*` from within, and a macro that makes the whole `impl`.
 #[test]
 fn unusual_shapes_are_accepted() {
-    #![allow(dead_code, non_camel_case_types, reason = "names that are not used")]
+    #![allow(clippy::non_minimal_cfg, reason = "a shape")]
 
     use unusual::*;
 
@@ -237,7 +237,10 @@ fn unusual_shapes_are_accepted() {
     {
         #[inline]
         #[cfg(all())]
-        fn disconnected(self: &Self, _abortive @ _: bool, _: Level) {}
+        fn disconnected(self: &Self, mut abortive: bool, _: CallbackIrql) {
+            abortive = !abortive;
+            assert!(!abortive);
+        }
 
         fn receive<'a, 'b>(&'a self, _data: Data<'b>) -> Receipt {
             Receipt::All
