@@ -18,6 +18,8 @@ pub(crate) struct OpenObjects {
     pub(crate) objects: Vec<String>,
     /// The likely mistakes, each in a sentence.
     pub(crate) advice: Vec<String>,
+    /// The likely mistake, if a thread waits for an end: the objects with requests in flight that nothing closes.
+    pub(crate) keep_open: Option<String>,
     /// Whether something from outside of the process could end a wait.
     pub(crate) from_outside: bool,
 }
@@ -119,12 +121,22 @@ pub(crate) fn describe(
     };
     list(&mut report, "request:", &requests.iter().map(in_flight).collect::<Vec<_>>());
     let mut likely = advice_of_threads(waits);
+    // A request that its owner has forgotten looks like one that is waited for. Only a wait for an end tells them apart.
+    if waits.iter().any(waits_for_an_end) {
+        likely.extend(outstanding.keep_open.clone());
+    }
     likely.extend(outstanding.advice.iter().cloned());
     if likely.is_empty() && requests.is_empty() {
         likely.extend(advice_of_events(waits));
     }
     list(&mut report, "likely:", &likely);
     report
+}
+
+/// Whether a thread waits for the end of a thread, as `wsk`'s registration and unload routine do, or of a registration.
+fn waits_for_an_end((waiting, objects): &(WaitingThread, Vec<AwaitedObject>)) -> bool {
+    waiting.function == "WskDeregister"
+        || objects.iter().any(|object| matches!(object, AwaitedObject::Thread(_)))
 }
 
 /// The likely mistakes that the waits show.
@@ -249,8 +261,11 @@ mod tests {
     #[test]
     fn a_report_about_thousands_of_sockets_can_be_read() {
         let lines = |text: &str| (0..2000).map(|number| format!("{text} {number}")).collect();
-        let outstanding =
-            OpenObjects { objects: lines("socket"), advice: lines("close"), from_outside: false };
+        let outstanding = OpenObjects {
+            objects: lines("socket"),
+            advice: lines("close"),
+            ..OpenObjects::default()
+        };
         let report = describe(0, &Vec::new(), &BTreeMap::new(), &[], &outstanding);
         assert_eq!(report.lines().count(), 1 + 2 * (MOST + 1));
         assert!(
@@ -263,7 +278,7 @@ mod tests {
         let outstanding = OpenObjects {
             objects: vec!["socket 3, a listen socket".to_owned()],
             advice: vec!["close it".to_owned()],
-            from_outside: false,
+            ..OpenObjects::default()
         };
         let origin = "by WskAccept in the thread `main`".to_owned();
         let requests = [RequestInFlight { number: 7, socket: 3, since: 0, origin }];

@@ -16,7 +16,7 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
     let Some(subsystem) = kernel.wsk() else { return found };
     // A thread that waits does not hold it. If one does, the rest of the report is worth having.
     let Some(stack) = lock(&subsystem.stack) else { return found };
-    let (mut idle, mut disabled) = (Vec::new(), Vec::new());
+    let (mut idle, mut busy, mut disabled) = (Vec::new(), Vec::new(), Vec::new());
     let sockets = stack.sockets.values().filter(|socket| socket.object != 0);
     let mut sockets: Vec<&Socket> = sockets.map(|socket| &**socket).collect();
     sockets.sort_unstable_by_key(|socket| socket.id);
@@ -25,7 +25,12 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
         found.from_outside |= socket.events.enabled != 0;
         disabled.extend(advice_of_callbacks(socket));
         match advice(socket) {
-            Some(advice) => found.advice.push(advice),
+            Some(advice) => {
+                found.advice.push(advice);
+                if socket.closing.is_none() {
+                    busy.push(socket.id.to_string());
+                }
+            }
             None => idle.push(socket.id.to_string()),
         }
     }
@@ -35,12 +40,9 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
         captures += describe_client(&client, &mut found);
     }
     if found.advice.is_empty() && !idle.is_empty() {
-        found.advice.push(format!(
-            "WskDeregister, and with it the unloading of a driver, waits until every socket is closed. Open, without a \
-             request: {}. Close it, in Rust by dropping its last owner; `core::mem::forget`, a static or a circle of \
-             references keeps one open",
-            idle.join(", ")
-        ));
+        found.advice.push(unclosed(&idle, &busy));
+    } else if !busy.is_empty() {
+        found.keep_open = Some(unclosed(&idle, &busy));
     } else if found.advice.is_empty() && captures > 0 {
         found.advice.push(format!(
             "WskDeregister, and with it the unloading of a driver, waits until every capture of the provider is \
@@ -63,6 +65,21 @@ fn advice_of_callbacks(socket: &Socket) -> Option<String> {
             functions.join(", ")
         )
     })
+}
+
+/// The likely mistake, if a thread waits until sockets are closed that nothing closes.
+fn unclosed(idle: &[String], busy: &[String]) -> String {
+    let kinds = [("without a request", idle), ("with a request in flight", busy)];
+    let open = kinds
+        .into_iter()
+        .filter(|(_, sockets)| !sockets.is_empty())
+        .map(|(kind, sockets)| format!("{kind}: {}", sockets.join(", ")));
+    format!(
+        "WskDeregister, and with it the unloading of a driver, waits until every socket is closed. Open, {}. Close it, in \
+         Rust by dropping its last owner, or the future that owns it; `core::mem::forget`, a static or a circle of \
+         references keeps one open",
+        open.collect::<Vec<_>>().join("; ")
+    )
 }
 
 fn describe(socket: &Socket) -> String {

@@ -1,10 +1,15 @@
 //! Hangs: the process ends within seconds, with a report of each thread's wait.
 
+use std::future::{Future, poll_fn};
 use std::net::Ipv4Addr;
+use std::sync::Mutex;
+use std::task::Poll;
 use std::time::Duration;
 
+use wsk::events::{ConditionalListenEvents, Incoming, Inspection, PendingInspection};
 use wsk::irql::Passive;
-use wsk::{Buffer, Registration, Runtime, TcpListener, TcpStream, rt, time};
+use wsk::socket::{Family, ListenSocket};
+use wsk::{Buffer, Registration, Runtime, TcpListener, TcpStream, UdpSocket, rt, time};
 use wsk_host::{Config, Host};
 
 use super::{is_scenario, require, run_failing, run_until_said};
@@ -101,6 +106,114 @@ fn a_registration_that_is_dropped_before_its_provider_is_named() {
     if let Some(said) = said {
         require(&said, &["\n  open:    a captured provider, captured by WskCaptureProviderNPI"]);
     }
+}
+
+/// A listener that decides about no connection.
+struct Undecided(Mutex<Vec<PendingInspection>>);
+
+#[wsk::events]
+impl ConditionalListenEvents for Undecided {
+    type Connection = ();
+
+    fn inspect(&self, inspection: Inspection<'_>) {
+        self.0.lock().unwrap().push(inspection.pend().unwrap());
+    }
+
+    fn accept(&self, _incoming: Incoming<'_, ()>) {}
+}
+
+/// Forgets a future that owns its socket, with a request in flight that does not complete, and ends the registration.
+fn forgets(request: &str, passive: Passive) {
+    let registration = Registration::register(passive).unwrap();
+    let wsk = registration.try_capture().unwrap();
+    let local = (Ipv4Addr::LOCALHOST, 0);
+    rt::block_on(passive, async {
+        if request == "WskReceiveFrom" {
+            let socket = UdpSocket::bind(&wsk, local).await.unwrap();
+            let buffer = Buffer::new(10).unwrap();
+            return forget(async move { socket.recv_from(buffer).await }).await;
+        }
+        if request == "WskConnect" {
+            let builder = ListenSocket::builder(&wsk, Family::INET);
+            let listener = builder.events(Undecided(Mutex::default())).bind(local).await.unwrap();
+            let address = listener.local_addr().await.unwrap();
+            forget(TcpStream::connect(&wsk, address)).await;
+            // Its end would end the connect.
+            return std::mem::forget(listener);
+        }
+        let listener = TcpListener::bind(&wsk, local).await.unwrap();
+        if request == "WskAccept" {
+            return forget(async move { listener.accept().await }).await;
+        }
+        let address = listener.local_addr().await.unwrap();
+        let client = TcpStream::connect(&wsk, address).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let buffer = Buffer::new(1000).unwrap();
+        match request {
+            "WskReceive" => forget(async move { client.recv(buffer).await }).await,
+            "WskSend" => forget(async move { client.send(buffer).await }).await,
+            "WskDisconnect" => forget(async move { client.shutdown_with(buffer).await }).await,
+            _ => unreachable!("{request}"),
+        }
+        // Its end would end the request.
+        std::mem::forget(server);
+    })
+    .unwrap();
+    drop(wsk);
+    registration.deregister(passive);
+}
+
+/// Polls a future until nothing of it is left to be done, and forgets it.
+async fn forget(future: impl Future) {
+    let mut future = Box::pin(future);
+    for _ in 0..5 {
+        let poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+        assert!(poll.await.is_pending());
+        time::sleep(Duration::from_millis(20)).await.unwrap();
+    }
+    std::mem::forget(future);
+}
+
+/// Requires that the report about a forgotten request first says what to do about its socket.
+#[track_caller]
+fn is_named(request: &str) {
+    let config = Config { window: 10, ..Config::default() };
+    let Some(said) = hangs(config, |passive| forgets(request, passive)) else { return };
+    require(&said, &[&format!("made by {request}"), " or the future that owns it"]);
+    let likely = said.split("\n  likely:  ").nth(1).expect("a mistake is likely");
+    let sentence = "WskDeregister, and with it the unloading of a driver, waits until every socket is closed. Open, ";
+    assert!(likely.starts_with(sentence), "{said}");
+    assert!(likely.contains("with a request in flight: "), "{said}");
+}
+
+#[test]
+fn a_forgotten_accept_is_named() {
+    is_named("WskAccept");
+}
+
+#[test]
+fn a_forgotten_connect_is_named() {
+    is_named("WskConnect");
+}
+
+#[test]
+fn a_forgotten_receive_is_named() {
+    is_named("WskReceive");
+}
+
+#[test]
+fn a_forgotten_send_is_named() {
+    is_named("WskSend");
+}
+
+#[test]
+fn a_forgotten_disconnect_is_named() {
+    is_named("WskDisconnect");
+}
+
+#[test]
+fn a_forgotten_receive_of_a_datagram_is_named() {
+    is_named("WskReceiveFrom");
 }
 
 fn receives_what_is_never_sent(passive: Passive) {
