@@ -26,7 +26,7 @@ use crate::deferred::{DeferredJob, DeferredQueue, job_of_call};
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
 use crate::kernel::{Event, Thread};
-use crate::operation::{Cache, Refusals, Target, TargetHeader};
+use crate::operation::{Cache, Refusals, SendCount, Target, TargetHeader};
 use crate::pool::PoolBox;
 use crate::rundown::{ObjectKind, Rundown, RundownGuard};
 use crate::status::Result;
@@ -96,7 +96,7 @@ unsafe impl Target for Client {
         &self.requests
     }
 
-    fn sends(&self) -> Option<&AtomicUsize> {
+    fn sends(&self) -> Option<&SendCount> {
         None
     }
 }

@@ -10,7 +10,6 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::NonNull;
-use core::sync::atomic::Ordering;
 
 use wsk_sys::{NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};
 
@@ -89,7 +88,7 @@ unsafe fn complete_rest<T: Target>(
         // Before the hand-over, after which the owner may look at the count.
         // SAFETY: the request's reference keeps the target; if it was orphaned, its target waits for it.
         if let Some(sends) = unsafe { target.as_ref() }.sends() {
-            sends.fetch_sub(1, Ordering::Release);
+            sends.remove();
         }
     }
     // SAFETY: called before the hand-over, until which the request's reference or the borrowed one keeps the target.

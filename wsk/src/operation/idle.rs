@@ -233,7 +233,7 @@ impl Idle {
             // SAFETY: the request's reference keeps the target.
             if let Some(sends) = unsafe { target.as_ref() }.sends() {
                 // The completion routine uncounts it, and not the owner, which may forget it.
-                sends.fetch_add(1, Ordering::Relaxed);
+                sends.add();
                 request.state.start_counted();
                 return Ok(());
             }

@@ -8,13 +8,12 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicUsize;
 
 use wsk_sys::PDEVICE_OBJECT;
 
 use super::budget::Budget;
 use super::kept::KeptReceives;
-use super::{Cache, Operation};
+use super::{Cache, Operation, SendCount};
 
 /// An object that requests are issued on: it stays while a request is in flight.
 ///
@@ -52,7 +51,7 @@ pub(crate) unsafe trait Target: Sized {
 
     /// The number of requests in flight that send and are in no operation of the cache, if requests on such a target can
     /// send.
-    fn sends(&self) -> Option<&AtomicUsize>;
+    fn sends(&self) -> Option<&SendCount>;
 }
 
 /// The beginning of every [`Target`], for code that does not know its type.

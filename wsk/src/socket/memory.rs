@@ -17,7 +17,7 @@
 
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use wsk_sys::{ADDRESS_FAMILY, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
@@ -27,7 +27,9 @@ use crate::client::Client;
 use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::{SendFlags, SocketFlags};
-use crate::operation::{Budget, Cache, Idle, KeptReceives, OnceOperation, Target, TargetHeader};
+use crate::operation::{
+    Budget, Cache, Idle, KeptReceives, OnceOperation, SendCount, Target, TargetHeader,
+};
 use crate::rundown::ObjectKind;
 use crate::status::{Error, Result, known};
 
@@ -59,7 +61,7 @@ pub(crate) struct SocketState {
     pub(super) socket: AtomicPtr<WSK_SOCKET>,
     /// The number of requests that send or disconnect and have not completed yet ([INV-43](crate::rules#inv-43)), but for
     /// those that `requests` counts itself. The completion routine decrements the count for a request.
-    pub(super) sends: AtomicUsize,
+    pub(super) sends: SendCount,
     pub(crate) requests: Cache,
     /// The client that the socket belongs to, whose registration waits for the last reference.
     pub(super) client: NonNull<Client>,
@@ -132,7 +134,7 @@ unsafe impl Target for SocketState {
         &self.requests
     }
 
-    fn sends(&self) -> Option<&AtomicUsize> {
+    fn sends(&self) -> Option<&SendCount> {
         Some(&self.sends)
     }
 }
@@ -317,7 +319,7 @@ impl SocketState {
 
     /// Whether a request that [sends](crate::operation::RequestKind::Sends) is in flight.
     pub(crate) fn is_sending(&self) -> bool {
-        self.sends.load(Ordering::Acquire) != 0 || self.requests.is_sending()
+        !self.sends.is_zero() || self.requests.is_sending()
     }
 
     pub(crate) fn socket(&self) -> PWSK_SOCKET {

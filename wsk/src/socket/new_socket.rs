@@ -10,7 +10,7 @@
 
 use core::mem::{ManuallyDrop, needs_drop};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use wsk_sys::{ADDRESS_FAMILY, PVOID, WSK_SOCKET};
 
@@ -23,7 +23,7 @@ use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::SocketFlags;
 use crate::operation::{
-    Attachment, Cache, ControlBuffer, Idle, OnceOperation, Target as _, TargetHeader,
+    Attachment, Cache, ControlBuffer, Idle, OnceOperation, SendCount, Target as _, TargetHeader,
 };
 use crate::pool::{PoolBox, write_fields};
 use crate::rundown::ObjectKind;
@@ -91,7 +91,7 @@ impl NewSocket {
                     close => close,
                     counts: RefCounts::new(),
                     socket: AtomicPtr::new(ptr::null_mut()),
-                    sends: AtomicUsize::new(0),
+                    sends: SendCount::new(),
                     requests: Cache::new(),
                     client: NonNull::from(client),
                     attached: AttachedHandler::new(),

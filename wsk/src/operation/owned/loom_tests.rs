@@ -207,6 +207,8 @@ fn the_home_of_an_orphan_is_free_for_another() {
             let next = [cache.take(), cache.take()];
             assert!(next.iter().all(|next| next.0 != node.0), "an orphan is used again");
             next.into_iter().for_each(|node| _ = cache.put(node));
+            let has_home = |node: &NodeRef| !node.links.home.load(Ordering::Relaxed).is_null();
+            assert!(next.iter().all(has_home), "the home of the orphan is free");
         }
         assert!((1..=3).contains(&end(cache)));
     });
@@ -247,6 +249,8 @@ fn an_operation_that_is_left_is_put_home_once() {
         let node = cache.take();
         node.request.0.start_borrowing(RequestKind::Other);
         let completion = spawn(&cache, move |cache| {
+            // The result, which the request's last user reads.
+            node.use_payload();
             if !node.request.complete(|| (), || (), || ()) {
                 node.use_payload();
                 cache.put(node);

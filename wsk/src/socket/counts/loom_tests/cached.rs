@@ -1,9 +1,7 @@
 //! The socket with the real list of its cache, while it closes.
 
-use loom::sync::atomic::AtomicUsize;
-
 use super::*;
-use crate::operation::LeaveModel;
+use crate::operation::{LeaveModel, SendCount};
 
 impl SharedSocket {
     /// The completion routine of a request in an operation of the cache.
@@ -159,7 +157,7 @@ fn a_pended_decision_is_made_while_the_listener_closes() {
 fn silence(is_counted: bool) {
     check(3, move || {
         let socket = SharedSocket::new();
-        let wire = Arc::new((UnsafeCell::new(0_u32), AtomicUsize::new(0)));
+        let wire = Arc::new((UnsafeCell::new(0_u32), SendCount::new()));
         socket.0.counts.retain_open();
         let sender = {
             let wire = Arc::clone(&wire);
@@ -167,7 +165,7 @@ fn silence(is_counted: bool) {
                 let node = socket.0.cache.take();
                 if is_counted {
                     socket.0.counts.retain_memory();
-                    wire.1.fetch_add(1, Ordering::Relaxed);
+                    wire.1.add();
                     node.request.0.start_counted();
                 } else {
                     node.request.0.start_borrowing(RequestKind::Sends);
@@ -176,7 +174,7 @@ fn silence(is_counted: bool) {
                     // SAFETY: loom checks that no other thread uses it meanwhile.
                     wire.0.with_mut(|sent| unsafe { *sent += 1 });
                     if is_counted {
-                        let uncount = || _ = wire.1.fetch_sub(1, Ordering::Release);
+                        let uncount = || wire.1.remove();
                         assert!(node.request.complete_counted(uncount, || socket.release()));
                     } else {
                         assert!(socket.complete_node(node));
@@ -187,10 +185,7 @@ fn silence(is_counted: bool) {
             })
         };
         let counts = &socket.0.counts;
-        if counts.is_only_open_ref()
-            && wire.1.load(Ordering::Acquire) == 0
-            && !socket.0.cache.is_sending()
-        {
+        if counts.is_only_open_ref() && wire.1.is_zero() && !socket.0.cache.is_sending() {
             // SAFETY: loom checks that no other thread uses it meanwhile.
             wire.0.with_mut(|sent| unsafe { *sent += 1 });
         }
