@@ -46,7 +46,8 @@ pub(super) fn survey(kernel: &Kernel) -> OpenObjects {
     } else if found.advice.is_empty() && captures > 0 {
         found.advice.push(format!(
             "WskDeregister, and with it the unloading of a driver, waits until every capture of the provider is \
-             released ({captures} are not). Call WskReleaseProviderNPI for each, in Rust by dropping the last provider"
+             released ({captures} are not). Call WskReleaseProviderNPI for each, in Rust by dropping the last provider, and each \
+             list of addresses and each future that owns one"
         ));
     }
     found.advice.extend(disabled);

@@ -28,8 +28,9 @@
 //!
 //! An operation whose future is forgotten never returns to its home: a request that has completed looks the same whether its
 //! future was forgotten or will be polled later. So forgotten futures cost memory, and after the fourth each request of the target
-//! allocates. They change nothing else, since the completion routine, and not the future, ends what a request keeps: its
-//! reference, and its place among the sends.
+//! allocates. The completion routine, and not the future, ends what a request keeps: its reference, and its place among the
+//! sends. A result that is an object, such as a list of addresses, may stay the forgotten future's: then the registration waits for
+//! it as for any forgotten owner.
 //!
 //! # Safety
 //!

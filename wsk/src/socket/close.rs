@@ -62,7 +62,8 @@ unsafe extern "C" fn closed(_device: PDEVICE_OBJECT, _irp: PIRP, context: PVOID)
 ///
 /// # Invariants
 ///
-/// It owns a memory reference, whose pointer is to the whole memory of the socket. No other future waits for the close.
+/// It owns a weak reference, whose pointer is to the whole memory of the socket: the registration does not wait for a close whose
+/// future was forgotten. No other future waits for the close.
 #[must_use = "the close has begun, but no future waits for its end"]
 pub(crate) struct Close(NonNull<SocketState>);
 
@@ -80,17 +81,17 @@ impl Close {
     pub(super) unsafe fn start(state: NonNull<SocketState>) -> Self {
         // SAFETY: the caller's open reference keeps the memory.
         let memory = unsafe { state.as_ref() };
-        memory.retain();
+        memory.counts.retain_weak();
         // Before the reference is released, after which the close may begin in any thread.
         memory.close.expect_waiter();
         // SAFETY: the caller gives up its open reference.
         unsafe { SocketState::release_open(state) };
-        // INVARIANT: `retain` took a memory reference for this value.
+        // INVARIANT: `retain_weak` took a weak reference for this value.
         Self(state)
     }
 
     fn close(&self) -> &OnceOperation {
-        // SAFETY: this value owns a memory reference (Invariants).
+        // SAFETY: this value owns a weak reference (Invariants).
         unsafe { &self.0.as_ref().close }
     }
 }
@@ -106,7 +107,7 @@ impl Future for Close {
 impl Drop for Close {
     fn drop(&mut self) {
         self.close().detach_waiter();
-        // SAFETY: this value owns a memory reference (Invariants), and ends here.
-        unsafe { SocketState::release(self.0) };
+        // SAFETY: this value owns a weak reference (Invariants), and ends here.
+        unsafe { SocketState::release_weak(self.0) };
     }
 }

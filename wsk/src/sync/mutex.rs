@@ -163,3 +163,46 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
         (**self).fmt(f)
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings of tasks that lock a mutex, and give up. Run by `cargo xtask test loom`.
+
+    use core::future::Future;
+    use core::task::{Context, Waker};
+
+    use super::super::model::{block_on, thread, with_few_preemptions};
+    use super::Mutex;
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+
+    /// Loom fails if two tasks have the value at once, or if the one does not see what the other has written.
+    #[test]
+    fn one_task_at_a_time_has_the_value() {
+        with_few_preemptions(|| {
+            let mutex = Arc::new(Mutex::new(UnsafeCell::new(0_u32)));
+            let add = |value: &UnsafeCell<u32>| {
+                // SAFETY: loom checks that no other thread uses it meanwhile.
+                value.with_mut(|value| unsafe { *value += 1 });
+            };
+            let other = {
+                let mutex = Arc::clone(&mutex);
+                thread::spawn(move || add(&*block_on(mutex.lock())))
+            };
+            // A task that gives up, whether it has the lock by then or not.
+            let mut lock = std::boxed::Box::pin(mutex.lock());
+            let _ = lock.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            drop(lock);
+            if let Ok(value) = mutex.try_lock() {
+                add(&value);
+            }
+            add(&*block_on(mutex.lock()));
+            other.join().unwrap();
+            let adds = mutex.try_lock().expect("it is unlocked").with(|value| {
+                // SAFETY: no other thread is left.
+                unsafe { *value }
+            });
+            assert!((2..=3).contains(&adds));
+        });
+    }
+}

@@ -219,3 +219,49 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLockWriteGuard<'_, T> {
         (**self).fmt(f)
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings of a writer with readers. Run by `cargo xtask test loom`.
+
+    use super::super::model::{block_on, thread, with_few_preemptions};
+    use super::RwLock;
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+
+    /// A value that loom lets no thread write while another one uses it.
+    struct Value(UnsafeCell<u32>);
+
+    // SAFETY: loom checks its uses.
+    unsafe impl Sync for Value {}
+
+    impl Value {
+        fn read(&self) -> u32 {
+            // SAFETY: loom checks that no other thread writes to it meanwhile.
+            self.0.with(|value| unsafe { *value })
+        }
+    }
+
+    #[test]
+    fn a_writer_is_alone() {
+        with_few_preemptions(|| {
+            let lock = Arc::new(RwLock::new(Value(UnsafeCell::new(0))));
+            let writer = {
+                let lock = Arc::clone(&lock);
+                thread::spawn(move || {
+                    let value = block_on(lock.write());
+                    // SAFETY: loom checks that no other thread uses it meanwhile.
+                    value.0.with_mut(|value| unsafe { *value += 1 });
+                })
+            };
+            let reader = {
+                let lock = Arc::clone(&lock);
+                thread::spawn(move || block_on(lock.read()).read())
+            };
+            assert!(block_on(lock.read()).read() <= 1);
+            assert!(reader.join().unwrap() <= 1);
+            writer.join().unwrap();
+            assert_eq!(block_on(lock.read()).read(), 1);
+        });
+    }
+}

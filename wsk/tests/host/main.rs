@@ -29,6 +29,7 @@ mod echo;
 mod embassy_time;
 mod embedded;
 mod executors;
+mod hostile;
 mod ioctls;
 mod locks;
 mod names;

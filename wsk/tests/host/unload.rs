@@ -40,7 +40,7 @@ fn with_seeds(scenario: impl Fn(&Host)) {
 }
 
 /// A registration with its provider.
-fn register() -> (Registration, Provider) {
+pub(crate) fn register() -> (Registration, Provider) {
     let registration = Registration::register(passive()).unwrap();
     let wsk = registration.try_capture().unwrap();
     (registration, wsk)
@@ -56,7 +56,7 @@ fn with_provider(scenario: impl AsyncFn(Provider) -> Result<()>) {
 }
 
 /// Drops a value in a callback of a datagram socket.
-async fn drop_in_callback<T: Send + 'static>(wsk: &Provider, value: T) -> Result<()> {
+pub(crate) async fn drop_in_callback<T: Send + 'static>(wsk: &Provider, value: T) -> Result<()> {
     struct Handler<T>(Mutex<Option<T>>);
 
     #[wsk::events]
@@ -92,7 +92,7 @@ impl<T: Send> Wake for DropsOnWake<T> {
 }
 
 /// Drops a value in a deferred procedure call.
-async fn drop_in_dpc<T: Send + 'static>(value: T) -> Result<()> {
+pub(crate) async fn drop_in_dpc<T: Send + 'static>(value: T) -> Result<()> {
     let waker = DropsOnWake::waker(value);
     let mut sleep = Box::pin(time::Sleep::new(Duration::from_millis(1))?);
     assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
@@ -100,7 +100,10 @@ async fn drop_in_dpc<T: Send + 'static>(value: T) -> Result<()> {
 }
 
 /// Drops a value in a completion routine.
-async fn drop_in_completion_routine<T: Send + 'static>(wsk: &Provider, value: T) -> Result<()> {
+pub(crate) async fn drop_in_completion_routine<T: Send + 'static>(
+    wsk: &Provider,
+    value: T,
+) -> Result<()> {
     let (client, server) = streams(wsk).await?;
     let waker = DropsOnWake::waker(value);
     let mut receive = Box::pin(server.recv(Buffer::new(9)?));

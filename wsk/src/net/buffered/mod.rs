@@ -345,9 +345,8 @@ impl BufferedStream {
     /// Returns the underlying stream, whose next receive returns the data that was not read. Written data that was not
     /// flushed is lost.
     ///
-    /// # Errors
-    ///
-    /// None: the parts are of one stream.
+    /// If the halves are of different streams, since one was exchanged through [`split`](Self::split), returns the stream of the
+    /// reader, and drops the other half.
     #[must_use]
     pub fn into_inner(self) -> TcpStream {
         let Self { reader, writer } = self;
