@@ -127,11 +127,13 @@ mod unusual {
     }
 
     #[wsk_host::test(seeds = 0..1)]
+    #[allow(clippy::toplevel_ref_arg, clippy::needless_pass_by_value, reason = "a shape to accept")]
     fn host(ref host: wsk_host::Host) {
         host.settle();
     }
 
     #[wsk_host::test(seeds = 0..1)]
+    #[allow(clippy::unused_async, reason = "a shape to accept")]
     async fn r#try(mut run: wsk_host::Host) -> ::core::result::Result<(), String> {
         run.settle();
         run = run.clone();

@@ -221,7 +221,7 @@ mod unusual {
 /// with its type, patterns, named lifetimes, `use super::*` from within, and a macro that makes the whole `impl`.
 #[test]
 fn unusual_shapes_are_accepted() {
-    #![allow(clippy::non_minimal_cfg, reason = "a shape")]
+    #![allow(clippy::non_minimal_cfg, clippy::elidable_lifetime_names, reason = "shapes to accept")]
 
     use unusual::*;
 

@@ -39,7 +39,7 @@ fn readers_of_two_buffered_streams() {
         let stream = one.into_inner();
         assert_eq!(stream.peer_addr().await?, other_peer.local_addr().await?);
         let (reader, writer) = other.into_split();
-        let error = BufferedStream::reunite(reader, writer).err().expect("they are no pair");
+        let error = BufferedStream::reunite(reader, writer).expect_err("they are no pair");
         assert!(!error.0.is_pair_of(&error.1));
         drop(error);
         stream.send_all(buffer(b"2")?).await.into_result()?;

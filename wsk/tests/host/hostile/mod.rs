@@ -24,6 +24,7 @@ struct Driver {
 
 /// Runs a scenario with some seeds, ends everything in order, and unloads the driver. Returns the number of allocations that
 /// each run has left.
+#[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 fn driver(scenario: impl AsyncFn(&Driver) -> Result<()>) -> Vec<usize> {
     let run = |seed| {
         let host = Host::new(Config::default().timing(Timing::Mixed(seed)));

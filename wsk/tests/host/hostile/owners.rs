@@ -36,6 +36,7 @@ async fn settle() -> Result<()> {
 }
 
 /// Runs a scenario in which each of some owners is dropped in each place.
+#[allow(clippy::needless_pass_by_value, reason = "a closure is best written in place")]
 fn dropped_everywhere(owners: impl AsyncFn(&Driver) -> Result<Vec<Owner>>) {
     with_driver(async |driver| {
         for owner in owners(driver).await? {
@@ -239,10 +240,10 @@ fn tasks_and_their_handles() {
 fn ends_of_channels() {
     dropped_everywhere(async |Driver { wsk, runtime, .. }| {
         let (values, mut queue) = mpsc::channel(4)?;
-        values.try_send(streams(wsk).await?.0).ok().expect("there is room");
+        values.try_send(streams(wsk).await?.0).expect("there is room");
         let full = values.clone();
         let (one, answer) = oneshot::channel()?;
-        one.send(streams(wsk).await?.1).ok().expect("it is received");
+        one.send(streams(wsk).await?.1).expect("it is received");
         let (unsent, mut waits) = oneshot::channel::<TcpStream>()?;
         drop(runtime.spawn(async move { drop((&mut waits).await) })?);
         let (seen, mut watcher) = watch::channel(1)?;
@@ -253,7 +254,7 @@ fn ends_of_channels() {
         let (asked, mut asks) = mpsc::channel::<u8>(1)?;
         drop(runtime.spawn(async move { while asks.recv().await.is_some() {} })?);
         drop(queue.try_recv()?);
-        values.try_send(streams(wsk).await?.0).ok().expect("there is room");
+        values.try_send(streams(wsk).await?.0).expect("there is room");
         settle().await?;
         Ok(vec![
             owner(queue),
@@ -277,7 +278,7 @@ fn a_batch() {
         let batch = || {
             let mut batch = Batch::with_capacity(2)?;
             for size in [1, 2] {
-                batch.push(Buffer::new(size)?).ok().expect("memory is left");
+                batch.push(Buffer::new(size)?).expect("memory is left");
             }
             Ok::<_, wsk::Error>(batch)
         };
