@@ -149,9 +149,10 @@ where
         };
         let polled = Pin::new(&mut *waiting).poll(context);
         if polled.is_ready() {
-            // SAFETY: the next statement overwrites the value without dropping it again.
-            unsafe { ptr::drop_in_place(waiting) };
+            // SAFETY: the next statement overwrites the value without dropping it; it is `Unpin`.
+            let finished = unsafe { ptr::read(waiting) };
             this.overwrite_phase(TransferPhase::Done);
+            drop(finished);
         }
         polled
     }
