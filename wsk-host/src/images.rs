@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
+use crate::call_stack::unwind;
 use crate::kernel::abi::images::{GuardedPages, place, wait_for_calls as wait_for_calls_into};
 use crate::kernel::abi::{self, entry_points};
 use crate::kernel::config::Windows;
 use crate::kernel::ke::{irql, shared_data};
-use crate::kernel::{Kernel, Threads, imports, protection, ps, unwind};
+use crate::kernel::{Kernel, Threads, imports, protection, ps};
 use crate::verifier::{Rule, kernel_violation, rule_violation, set_image_description};
 
 /// The address of `KUSER_SHARED_DATA`.

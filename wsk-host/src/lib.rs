@@ -63,6 +63,7 @@
 )]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "a field behind a pointer is one access")]
 
+mod call_stack;
 mod config;
 mod driver;
 pub mod guide;

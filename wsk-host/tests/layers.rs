@@ -1,4 +1,4 @@
-//! The layers of this crate: `verifier` ← `kernel` ← `wsk` ← the facade, and no circle of files in `kernel`.
+//! The layers of this crate: `call_stack` ← `verifier` ← `kernel` ← `wsk` ← the facade, and no circle of files in `kernel`.
 
 #[path = "layers/graph.rs"]
 mod graph;
@@ -8,7 +8,7 @@ use std::path::Path;
 use graph::Graph;
 
 /// The layers, lowest first. The facade is everything else.
-const LAYERS: [&str; 3] = ["verifier", "kernel", "wsk"];
+const LAYERS: [&str; 4] = ["call_stack", "verifier", "kernel", "wsk"];
 
 /// The most files that may be in one circle.
 const LARGEST: usize = 8;
@@ -39,7 +39,7 @@ fn violations(graph: &Graph) -> Vec<String> {
 #[test]
 fn no_layer_names_a_higher_one() {
     let graph = Graph::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    let [verifier, kernel, wsk] =
+    let [_, verifier, kernel, wsk] =
         LAYERS.map(|layer| graph.modules().filter(|module| module.starts_with(layer)).count());
     assert!(verifier > 0 && kernel > 20 && wsk > 30, "{verifier}, {kernel}, {wsk}");
     let found = violations(&graph);

@@ -60,9 +60,7 @@ pub(crate) mod residency;
 pub(crate) mod resources;
 pub(crate) mod rtl;
 pub(crate) mod schedule;
-pub(crate) mod stack;
 pub(crate) mod trace;
-pub(crate) mod unwind;
 pub(crate) mod usage;
 mod zw;
 

@@ -25,6 +25,7 @@ use wsk_sys::{
     STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS, ULONG, WaitAny,
 };
 
+use crate::call_stack;
 use crate::kernel::abi::{self, Routine as _};
 use crate::kernel::context::is_in_client_routine;
 use crate::kernel::ex::queued_lock;
@@ -37,7 +38,7 @@ use crate::kernel::loaded_image::ClientCall;
 use crate::kernel::residency::require_frames;
 use crate::kernel::resources::Resource;
 use crate::kernel::schedule::{ClientPointer, ThreadId};
-use crate::kernel::{Entered, Kernel, current, stack};
+use crate::kernel::{Entered, Kernel, current};
 use crate::verifier::{Origin, kernel_violation};
 
 /// A thread object, referenced by handles and pointers. Signaled when the thread has ended.
@@ -206,7 +207,7 @@ fn require_nothing_left(kernel: &Kernel, function: &str) {
     require_frames(kernel, function);
     region::require_none(function);
     queued_lock::require_none(kernel, function);
-    let stack = stack::of_current_thread();
+    let stack = call_stack::of_current_thread();
     if stack.is_empty() {
         return;
     }

@@ -1,7 +1,7 @@
 //! The location of memory: in the pool, on a thread's stack, or elsewhere.
 
+use crate::call_stack::is_on_stack;
 use crate::kernel::Kernel;
-use crate::kernel::stack::is_on_stack;
 use crate::verifier::{Rule, fatal_violation, rule_violation, tolerated_violation};
 
 /// Stops a client that passes memory that is on its stack, in paged pool, freed or too small.

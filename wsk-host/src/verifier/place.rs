@@ -9,7 +9,7 @@ use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
-use crate::kernel::unwind;
+use crate::call_stack::unwind;
 
 /// The most frames that a report shows of a thread.
 const FRAMES: usize = 12;
@@ -102,7 +102,7 @@ impl Frames {
     #[inline(never)]
     pub(super) fn here() -> Self {
         use super::trace_cache::{find, keep, slot_of, stack_pointer};
-        use crate::kernel::stack;
+        use crate::call_stack;
 
         let stack = stack_pointer();
         if let Some(frames) = find(stack) {
@@ -110,7 +110,7 @@ impl Frames {
         }
         let (mut found, mut slots) = ([0; RECORDED], [0; RECORDED]);
         let mut count = 0;
-        let whole = stack::of_current_thread();
+        let whole = call_stack::of_current_thread();
         unwind::trace(|frame| {
             let slot = slot_of(frame.sp().addr());
             // Wrong unwind data of an image lead out of the stack, whose memory `keep` reads again.

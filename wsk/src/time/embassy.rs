@@ -91,6 +91,10 @@ impl<const TIMERS: usize> EmbassyTimeDriver<TIMERS> {
     ///
     /// Allocates one timer, which it [resets](Sleep::reset). The resolution is that of [`Sleep`].
     ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Dropping the future drops the wakers, as its end does.
+    ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.

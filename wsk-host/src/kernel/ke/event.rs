@@ -17,8 +17,8 @@ use wsk_sys::{
 
 use super::dispatcher::{change, initialize};
 use super::irql::require_at_most;
+use crate::call_stack::is_on_stack;
 use crate::kernel::ex::pool::require_resident_object;
-use crate::kernel::stack::is_on_stack;
 use crate::kernel::{current, interrupt};
 use crate::verifier::kernel_violation;
 

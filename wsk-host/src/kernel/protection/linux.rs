@@ -23,7 +23,7 @@ use libc::{c_int, c_void, sigaction, siginfo_t, ucontext_t};
 
 use super::access::{self, Access};
 use super::former_handler::pass_on;
-use crate::kernel::unwind;
+use crate::call_stack::unwind;
 
 /// The most ranges that are protected at a time in the process. Linux allows about 65,000 mappings, and each range adds
 /// up to two.

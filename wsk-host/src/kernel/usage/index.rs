@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::kernel::stack::Frame;
+use crate::call_stack::Frame;
 use crate::verifier::{Origin, Rule};
 
 /// An object that uses the client's memory until it has ended.

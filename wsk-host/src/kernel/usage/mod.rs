@@ -15,9 +15,9 @@ use wsk_sys::{NTSTATUS, PIRP};
 
 pub(crate) use self::index::Owner;
 use self::index::{PinIndex, PinKey, Pinned};
+use crate::call_stack::{Frame, is_on_stack};
 use crate::kernel::hang::RequestInFlight;
 use crate::kernel::schedule::Ticks;
-use crate::kernel::stack::{Frame, is_on_stack};
 use crate::kernel::trace::Status;
 use crate::verifier::{Origin, Rule, fatal_violation, kernel_violation, rule_violation};
 

@@ -6,10 +6,10 @@
 
 #![allow(unsafe_code, reason = "the functions are C's; there are none on some systems")]
 
+pub(crate) mod unwind;
+
 use std::ops::Range;
 use std::thread::{self, ThreadId};
-
-use super::unwind;
 
 /// The frame of a function that has not returned.
 ///
