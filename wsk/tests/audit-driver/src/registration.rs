@@ -4,9 +4,11 @@ use core::fmt::Debug;
 use core::ops::Deref;
 use core::time::Duration;
 
+use wsk::dispatch::VouchedPointer;
 use wsk::events::EventMask;
 use wsk::irql::Passive;
 use wsk::socket::Family;
+use wsk::sys::PVOID;
 use wsk::{Provider, Registration, RegistrationBuilder, Transport, Transports};
 
 calls! {
@@ -28,6 +30,11 @@ calls! {
         registration.deregister(passive);
     };
     "unload": |passive: Passive| wsk::unload(passive);
+    "VouchedPointer::new": |pointer: PVOID| {
+        // SAFETY: it is never called.
+        unsafe { VouchedPointer::new(pointer) }
+    };
+    "VouchedPointer::get": |pointer: VouchedPointer<PVOID>| pointer.get();
     "Registration::capture":
         |(registration, passive, timeout): (&'static Registration, Passive, Duration)| {
             registration.capture(passive, timeout)
