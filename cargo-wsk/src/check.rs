@@ -1,5 +1,5 @@
-//! Checks a driver of windows-drivers-rs without a WDK: compiles it, and links nothing, with crates in place of wdk-sys and
-//! wdk-build that have their names and types.
+//! Checks a driver of windows-drivers-rs without a WDK: compiles it without linking, with crates that replace wdk-sys
+//! and wdk-build and have their names and types.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const SOURCES: [(&str, &str); 6] = [
     source!("wdk-sys/wdf_types.rs"),
 ];
 
-/// The crates, with the versions that they stand for.
+/// The crates, with the versions that they replace.
 const CRATES: [(&str, &str); 2] = [("wdk-build", "0.6.0"), ("wdk-sys", "0.5.2")];
 
 /// Checks the driver of a workspace for these processors.
@@ -44,7 +44,7 @@ pub fn check(workspace: &Workspace, package: Option<&str>, archs: &[Arch]) -> Re
     write(&crates)?;
     let patches = CRATES
         .map(|(name, _)| format!("patch.crates-io.{name}.path='{}'", crates.join(name).display()));
-    // Because two crates are replaced, cargo changes the lock file.
+    // Cargo changes the lock file because two crates are replaced.
     let _lock = RestoredFile::read(workspace.root().join("Cargo.lock"))?;
     let shell = Shell::new()?;
     shell.change_dir(workspace.root());
@@ -60,7 +60,7 @@ pub fn check(workspace: &Workspace, package: Option<&str>, archs: &[Arch]) -> Re
     Ok(())
 }
 
-/// Writes the crates. Files that are up to date are not written, or cargo would compile them again.
+/// Writes the crates. Files that are up to date are left alone, because cargo would compile them again.
 fn write(folder: &Path) -> Result<()> {
     let manifests = CRATES.map(|(name, version)| {
         let text = format!(
@@ -83,7 +83,7 @@ fn write(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file that has its contents again when this value is dropped, or does not exist again.
+/// Restores the contents of a file when dropped, or removes it if it did not exist.
 struct RestoredFile {
     path: PathBuf,
     contents: Option<Vec<u8>>,

@@ -1,5 +1,5 @@
-//! `cargo wsk`: creates a driver's project, builds and signs the driver, audits its image, and runs it in a process or in
-//! Wine.
+//! `cargo wsk`: creates a driver's project, builds and signs the driver, audits its image, and runs it in a process or
+//! in Wine.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -99,7 +99,7 @@ struct BuildArgs {
     /// The processor that the driver is for [default: both]
     #[arg(long, value_enum)]
     arch: Option<Arch>,
-    /// The same, by the name of a Rust target
+    /// The processor, as the name of a Rust target
     #[arg(long, value_name = "TRIPLE", conflicts_with = "arch", value_parser = str::parse::<Arch>)]
     target: Option<Arch>,
     /// Sign the driver with this certificate and its key, without a password, and verify the signature
@@ -173,8 +173,8 @@ struct RunArgs {
     /// The emulated version of Windows, for instance 10.0.17763 or 11
     #[arg(long, value_name = "VERSION", default_value = "11", value_parser = windows)]
     windows: Windows,
-    /// Faults with their probabilities in thousandths, for instance reset=5,hold=10: loss, duplication, reset (each on the
-    /// simulated network), forced-close and hold
+    /// Faults with their probabilities in thousandths, for instance reset=5,hold=10: loss, duplication, reset (each on
+    /// the simulated network), forced-close and hold
     #[arg(long, value_name = "FAULT=N,...", value_parser = faults, default_value = "loss=0")]
     faults: Faults,
     /// Run the driver even if the host lacks some of its imports; a call of one ends it
@@ -206,7 +206,7 @@ fn parameter(text: &str) -> Result<(String, RegistryValue)> {
 const FINDINGS: u8 = 3;
 
 fn main() -> ExitCode {
-    // A defect of this program is also reported as a sentence, with its place.
+    // A defect of this program is also reported as a sentence, with its location.
     std::panic::set_hook(Box::new(|info| {
         eprintln!("error: cargo-wsk has failed, which is a defect of it: {info}");
     }));
@@ -254,7 +254,7 @@ fn build(args: &BuildArgs) -> Result<()> {
         if let Some(pfx) = &args.sign {
             sign::sign(&driver, pfx)?;
         }
-        // Which fails for an image that Windows would not load.
+        // This fails for an image that Windows would not load.
         print!("{}", Summary::of(&driver)?);
     }
     Ok(())

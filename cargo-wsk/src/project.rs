@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 pub enum ProjectKind {
     /// The logic as a library, and a driver around it that needs no WDK
     Wdm,
-    /// The logic as a library, and a KMDF driver around it, with wdk-sys, which a WDK builds on Windows
+    /// The logic as a library, and a KMDF driver around it, with wdk-sys; building it requires Windows and a WDK
     Kmdf,
     /// The logic alone
     Lib,
@@ -112,7 +112,7 @@ impl Project<'_> {
     }
 }
 
-/// The keywords of Rust, those that are reserved included.
+/// The keywords of Rust, including the reserved ones.
 const KEYWORDS: [&str; 51] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
     "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
@@ -155,7 +155,7 @@ fn clone_of_wsk(folder: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Fills a template's blanks.
+/// Fills in the placeholders of a template.
 fn fill(template: &str, name: &str, wsk: Option<&Path>) -> String {
     let mut text = template
         .replace("{{name}}", name)
@@ -190,8 +190,8 @@ const WDK_SYS: &str = ", features = [\"wdk-sys\"]";
 /// The same for a driver with its own entry point.
 const WDK_SYS_ALONE: &str = ", default-features = false, features = [\"wdk-sys\"]";
 
-/// The GUID of a device's interface, in the form of a Rust structure: a random one, from the hasher that `std` seeds for each
-/// map.
+/// The random GUID of a device's interface, as a Rust structure. The random bits come from the hasher that `std` seeds
+/// for each map.
 fn interface(name: &str) -> String {
     use std::hash::{BuildHasher as _, RandomState};
     let [high, low] = [0, 1].map(|half| RandomState::new().hash_one((name, half)));
@@ -229,7 +229,7 @@ mod tests {
             for (path, template) in kind.files() {
                 for wsk in [None, Some(Path::new("/wsk"))] {
                     let text = fill(path, "my-driver2", wsk) + &fill(template, "my-driver2", wsk);
-                    // GitHub's own placeholders are `${{ … }}`; the templates have none.
+                    // GitHub's own placeholders are `${{ … }}`. Nothing else may be left of a template's placeholders.
                     assert!(!text.contains("{{") && !text.contains("}}"), "{path}:\n{text}");
                 }
             }
@@ -243,8 +243,8 @@ mod tests {
         items.map(|item| (item.lines().find(is_code).unwrap_or_default(), item)).collect()
     }
 
-    /// The template of a KMDF driver and `examples/wdk` are two drivers with the same shell. What they have in common is the same
-    /// to the letter, except the items that differ on purpose.
+    /// The template of a KMDF driver and `examples/wdk` have the same outer code. Their common items must be identical,
+    /// except those that differ on purpose.
     #[test]
     fn the_kmdf_template_and_the_example_share_their_shell() {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/wdk/src");

@@ -2,7 +2,8 @@
 //!
 //! # Safety
 //!
-//! The user has named the driver, or its source, to be run: the command's help says that it runs with the user's rights.
+//! The user has named the driver, or its source, to be run: the command's help says that it runs with the user's
+//! rights.
 
 #![expect(unsafe_code, reason = "a driver's code is run")]
 
@@ -15,7 +16,7 @@ use wsk_loader::Options;
 
 use crate::wine::{RegistryValue, ServiceParameter};
 
-/// A driver's image, and how it is run.
+/// A driver's image, and the options for running it.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageRun<'a> {
     /// The name of the driver: the name of its registry key.
@@ -33,11 +34,13 @@ pub struct ImageRun<'a> {
 }
 
 impl ImageRun<'_> {
-    /// Loads the driver, which serves on the machine's network; calls `loaded`, waits for `interrupted`, and unloads it.
+    /// Loads the driver, which serves on the machine's network; calls `loaded`, waits for `interrupted`, and unloads
+    /// it.
     ///
     /// # Errors
     ///
-    /// If the driver is not loaded, or leaves memory allocated. The process ends with a report if the driver breaks a rule.
+    /// If the driver is not loaded, or leaves memory allocated. The process ends with a report if the driver breaks a
+    /// rule.
     pub fn until_interrupted(
         &self,
         interrupted: &Receiver<()>,
@@ -53,7 +56,8 @@ impl ImageRun<'_> {
     ///
     /// # Errors
     ///
-    /// If the driver is not loaded, or leaves memory allocated. The process ends with a report if the driver breaks a rule.
+    /// If the driver is not loaded, or leaves memory allocated. The process ends with a report if the driver breaks a
+    /// rule.
     pub fn with_seeds(&self, seeds: u64) -> Result<()> {
         for seed in 0..seeds {
             let config = Config::default().timing(Timing::Mixed(seed));
@@ -131,7 +135,7 @@ pub fn windows(text: &str) -> Result<Windows> {
 ///
 /// # Errors
 ///
-/// If a name is unknown, or a number is none from 0 to 1000.
+/// If a name is unknown, or a number is not between 0 and 1000.
 pub fn faults(text: &str) -> Result<Faults> {
     let mut faults = Faults::default();
     for fault in text.split(',') {

@@ -18,11 +18,12 @@ pub struct Dependency {
     pub is_there: fn() -> bool,
 }
 
-/// Checks that every tool is installed, and installs the missing ones if `setup` is set. `flag` is the command that installs it.
+/// Checks that every tool is installed, and installs the missing ones if `setup` is set. `flag` is the command that
+/// installs them.
 ///
 /// # Errors
 ///
-/// If something is missing, with the ways to install it, or cannot be installed.
+/// If a tool is missing or cannot be installed. The error for a missing tool describes how to install it.
 pub fn require(needs: &[&Dependency], setup: bool, flag: &str) -> Result<()> {
     let missing: Vec<&Dependency> =
         needs.iter().copied().filter(|need| !(need.is_there)()).collect();
@@ -85,7 +86,7 @@ pub fn on_path(program: &str) -> bool {
     })
 }
 
-/// Makes sure that the toolchain of a folder can build drivers for these targets.
+/// Ensures that the toolchain of a folder can build drivers for these targets.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Signs drivers with a test certificate: by OpenSSL and osslsigncode, or by Windows' own tools.
+//! Signs drivers with a test certificate, with OpenSSL and osslsigncode or with Windows' own tools.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::setup::{Dependency, on_path};
 
-/// The programs that sign, on other systems than Windows.
+/// The signing programs on systems other than Windows.
 pub static NEEDS: [Dependency; 2] = [
     Dependency { name: "OpenSSL", package: "openssl", is_there: || on_path("openssl") },
     Dependency {
@@ -20,8 +20,8 @@ pub static NEEDS: [Dependency; 2] = [
 /// The validity of a certificate in days.
 const DAYS: &str = "365";
 
-/// Creates a test certificate for signing code: `FILE.pfx` with its key and without a password, and `FILE.cer`, which a test
-/// machine has to trust. Returns the path of the second.
+/// Creates a test certificate for signing code: `FILE.pfx` with its key and without a password, and `FILE.cer`, which a
+/// test machine has to trust. Returns the path of the second.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub fn sign(driver: &Path, pfx: &Path) -> Result<()> {
         certificate.display()
     );
     let signed = driver.with_extension("signed");
-    // It does not overwrite a file.
+    // The program does not overwrite a file.
     shell.remove_path(&signed)?;
     run(cmd!(
         shell,
@@ -117,7 +117,7 @@ fn require_pfx(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program, whose output is in the error if it fails.
+/// Runs a program. If it fails, the error has its output.
 fn run(command: Cmd<'_>) -> Result<()> {
     let text = command.to_string();
     let output = command.quiet().ignore_status().output();

@@ -16,7 +16,8 @@ use crate::mapping::Mapping;
 
 /// A driver, loaded from its image by the host of the current thread.
 ///
-/// Its requests and its registry key work like those of [`wsk_host::Driver`]. If this is dropped, the driver stays loaded.
+/// Its requests and its registry key work like those of [`wsk_host::Driver`]. Dropping this value leaves the driver
+/// loaded.
 pub struct Driver {
     driver: wsk_host::Driver,
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -37,14 +38,15 @@ impl Options {
         Self::default()
     }
 
-    /// Sets the driver's name, which its registry key and its driver object also have.
+    /// Sets the name of the driver, of its registry key and of its driver object.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
         self
     }
 
-    /// Loads the driver even if the host lacks some of its imports. A call of one ends the process with its name.
+    /// Loads the driver even if the host lacks some of its imports. Calling a missing import ends the process with a
+    /// report that names it.
     #[must_use]
     pub fn allow_missing(mut self) -> Self {
         self.allows_missing = true;
@@ -78,8 +80,9 @@ impl Options {
         });
         let mapping = Mapping::new(image, path, self.allows_missing)?;
         let entry = mapping.entry();
-        // SAFETY: the entry point is in an executable section of the image; `wsk_host` calls it in Microsoft's convention,
-        // because its address is in the range of the images. The driver is trusted (this function's contract).
+        // SAFETY: the entry point is in an executable section of the image; `wsk_host` calls it in Microsoft's
+        // convention, because its address is in the range of the images. The driver is trusted (this function's
+        // contract).
         let entry = unsafe {
             std::mem::transmute::<
                 usize,
@@ -99,7 +102,7 @@ impl Options {
         }
     }
 
-    /// Fails: images are loaded on Linux on x64 only.
+    /// Always fails: images are loaded on Linux on x64 only.
     ///
     /// # Errors
     ///
@@ -129,9 +132,9 @@ impl Driver {
         unsafe { Options::new().load(path) }
     }
 
-    /// Opens a device of the driver's, as a program does: by its path in the object manager, or by a symbolic link (`\\.\Name`).
-    /// The file reads, writes and sends control codes through the driver's dispatch routines, with buffered or direct I/O as
-    /// the device or the code says. It must be closed before the driver is unloaded.
+    /// Opens one of the driver's devices as a program does: by its path in the object manager, or by a symbolic link
+    /// (`\\.\Name`). The file reads, writes and sends control codes through the driver's dispatch routines, with
+    /// buffered or direct I/O as the device or the code requires. Close it before unloading the driver.
     ///
     /// ```no_run
     /// use wsk_host::{Config, Host};
@@ -152,8 +155,8 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// Those of [`wsk_host::File::open`]: `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name, and any status of the driver's
-    /// `IRP_MJ_CREATE`.
+    /// Those of [`wsk_host::File::open`]: `STATUS_OBJECT_NAME_NOT_FOUND` if no device has the name, and any status that
+    /// the driver returns for `IRP_MJ_CREATE`.
     pub fn device(&self, path: &str) -> Result<wsk_host::File, wsk_sys::NTSTATUS> {
         wsk_host::File::open(path)
     }

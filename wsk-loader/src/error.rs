@@ -29,7 +29,7 @@ pub enum LoadError {
     MissingImports {
         /// The file.
         path: PathBuf,
-        /// All missing imports, each as `library!name`, or as `library!#number` if it is imported by its ordinal.
+        /// All missing imports, each as `library!name`, or as `library!#number` if it is imported by ordinal.
         imports: Vec<String>,
     },
     /// The system has no memory for the image.

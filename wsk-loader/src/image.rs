@@ -18,19 +18,19 @@ use object::read::pe::{
     ImageNtHeaders as _, ImageThunkData as _, ImportTable, PeFile64, RelocationBlockIterator,
 };
 
-/// The size of a page, of which sections are multiples.
+/// The size of a page. Sections consist of whole pages.
 pub(crate) const PAGE: usize = 4096;
 
-/// The largest image that is loaded, in bytes.
+/// The maximum size of an image, in bytes.
 const LARGEST: usize = 256 << 20;
 
-/// The most imports of an image.
+/// The maximum number of imports of an image.
 const MOST_IMPORTS: usize = 1 << 16;
 
 /// The offset of the address of the security cookie in the load configuration.
 const COOKIE: usize = 88;
 
-/// The reason why an image is refused.
+/// The reason why an image is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageError(String);
 
@@ -102,8 +102,8 @@ impl fmt::Display for ImportName {
 ///
 /// # Invariants
 ///
-/// `bytes` consists of whole pages. Sections lie in it, in ascending order, and do not overlap. Eight bytes lie in it at
-/// each relocation, at the slot of each import, and at the cookie. `entry` is in an executable section.
+/// `bytes` consists of whole pages. Sections lie in it, in ascending order, and do not overlap. Eight bytes lie in it
+/// at each relocation, at the slot of each import, and at the cookie. `entry` is in an executable section.
 pub struct Image {
     pub(crate) bytes: Vec<u8>,
     pub(crate) headers: Range<usize>,
@@ -199,7 +199,7 @@ impl Image {
     }
 }
 
-/// A number of 32 bits as an offset or a size. This crate supports 64-bit systems only.
+/// Converts a 32-bit number to an offset or a size. This crate supports 64-bit systems only.
 fn usize_of(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
@@ -267,7 +267,7 @@ fn map_section(
         bytes[start..start + length].copy_from_slice(source);
     }
     let characteristics = section.characteristics.get(LE);
-    // Like the section INIT of Microsoft's linker: nothing writes to its code.
+    // An example is the section INIT of Microsoft's linker. Nothing writes to its code.
     let access = if characteristics & IMAGE_SCN_MEM_EXECUTE != 0 {
         Protection::Execute
     } else if characteristics & IMAGE_SCN_MEM_WRITE != 0 {
@@ -313,7 +313,7 @@ fn relocations(bytes: &[u8], directory: Range<usize>) -> Result<Vec<usize>> {
     Ok(found)
 }
 
-/// Whether eight bytes of the image are at an offset.
+/// Whether the image has eight bytes at an offset.
 fn has_word(bytes: &[u8], offset: usize) -> bool {
     offset.checked_add(8).is_some_and(|end| end <= bytes.len())
 }
@@ -358,7 +358,7 @@ fn item(table: &ImportTable<'_>, thunk: ImageThunkData64) -> Result<ImportName> 
     Ok(ImportName::Name(text(name)?))
 }
 
-/// A name in the import table: of printable ASCII, as every linker writes it.
+/// A name in the import table. It consists of printable ASCII, as every linker writes it.
 fn text(name: &[u8]) -> Result<String> {
     const LONGEST: usize = 4096;
     match std::str::from_utf8(name) {

@@ -20,12 +20,13 @@
 //!
 //! # Images
 //!
-//! 64-bit images for x64 with relocations, as rustc, clang, gcc and MSVC link them. Imports are from `ntoskrnl.exe`, `hal.dll`
-//! and `netio.sys`, by name. All imports that the host lacks are listed before the image runs, and so are imports by
-//! ordinal: a function has other ordinals in other builds of Windows. No page is writable and executable.
+//! 64-bit images for x64 with relocations, as rustc, clang, gcc and MSVC link them. Imports are from `ntoskrnl.exe`,
+//! `hal.dll` and `netio.sys`, by name. All imports that the host lacks are listed before the image runs, and so are
+//! imports by ordinal, because the ordinals of a function differ between builds of Windows. No page is writable and
+//! executable.
 //!
-//! A report names a place as `echo.sys+0x1234`, with the name of the function, its source and the line if the linker has
-//! left `echo.pdb` beside the image.
+//! A report names a location as `echo.sys+0x1234`. If the linker has left `echo.pdb` beside the image, it adds the name
+//! of the function, the source file and the line.
 //!
 //! Inline code that reads the kernel's registers and pages works: the IRQL in `cr8`, the current thread at `gs:[188h]`,
 //! and the time and the version in `KUSER_SHARED_DATA`. Any other privileged instruction, a breakpoint, or an access to
@@ -37,7 +38,7 @@
 //!   you do not trust.
 //! - Linux on x64 only. Elsewhere [`Driver::load`] fails.
 //! - Exceptions do not reach the driver's handlers: an exception ends the process with a report.
-//! - The host emulates one processor whose threads do not run at the same time with a seed, and has no interrupts:
+//! - With a seed, the host emulates one processor, so threads do not run at the same time. It has no interrupts:
 //!   deferred procedure calls run when a thread calls the kernel.
 //! - The registers of debugging and of performance counters, ports and other devices are not emulated.
 

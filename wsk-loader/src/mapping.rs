@@ -14,10 +14,10 @@ use crate::image::{Image, Import, ImportName, PAGE, Protection, read_word, write
 use crate::modules::Module;
 use crate::{modules, trap, unwind};
 
-/// The cookie that linkers put into images. A driver stops if it still has this value.
+/// The security cookie that linkers put into images. A driver stops if its cookie still has this value.
 const DEFAULT_COOKIE: u64 = 0x2B99_2DDF_A232;
 
-/// The size of the function that takes the place of a missing import.
+/// The size of the function that replaces a missing import.
 const STUB: usize = 32;
 
 /// An image in memory.
@@ -112,8 +112,8 @@ impl Mapping {
     }
 }
 
-/// Whether a library has a function, if the host does: WSK's are in `netio.sys`, those of cryptography in `cng.sys`, and all
-/// others in the kernel.
+/// Whether a library exports a function of the host: WSK's functions are in `netio.sys`, those of cryptography in
+/// `cng.sys`, and all others in the kernel.
 fn exports(library: &str, name: &str) -> bool {
     let (of_wsk, of_cng) = (name.starts_with("Wsk"), name.starts_with("BCrypt"));
     match library.to_ascii_lowercase().as_str() {
@@ -124,7 +124,7 @@ fn exports(library: &str, name: &str) -> bool {
     }
 }
 
-/// Adds the distance between the image's addresses and those that it was linked for.
+/// Adds the difference between the image's actual addresses and those that it was linked for.
 fn relocate(image: &mut Image, start: u64) {
     let distance = start.wrapping_sub(image.base);
     for offset in &image.relocations {
@@ -133,7 +133,7 @@ fn relocate(image: &mut Image, start: u64) {
     }
 }
 
-/// Replaces the default cookie, as the kernel does: by a number of 48 bits that is not the default one.
+/// Replaces the default cookie, as the kernel does, with a 48-bit number that differs from it.
 fn initialize_cookie(bytes: &mut [u8], offset: usize, start: u64) {
     if matches!(read_word(bytes, offset), 0 | DEFAULT_COOKIE) {
         let cookie = start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
@@ -163,7 +163,7 @@ unsafe extern "win64" fn missing(name: *const c_char) -> ! {
     images::stop(&format!("{name}: the image calls it, and the host does not have it"))
 }
 
-/// Gives each part of an image its access. Pages of no section have none.
+/// Protects each part of an image. Pages outside of sections are inaccessible.
 fn protect(pages: &mut Pages, image: &Image, stubs: Range<usize>) -> std::io::Result<()> {
     pages.protect(0..stubs.start, libc::PROT_NONE)?;
     pages.protect(image.headers.clone(), libc::PROT_READ)?;

@@ -17,7 +17,7 @@ pub(crate) struct Module {
     range: Range<usize>,
     /// The code of the executable sections, each with its address.
     code: Vec<(usize, Box<[u8]>)>,
-    /// The names of its functions, which are read when they are first needed.
+    /// The names of its functions, read when they are first needed.
     symbols: Symbols,
     is_unloaded: AtomicBool,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Module {
 static MODULES: Mutex<Vec<Arc<Module>>> = Mutex::new(Vec::new());
 
 impl Module {
-    /// An image of a file, at a range of addresses.
+    /// Creates the entry of a file's image at a range of addresses.
     pub(crate) fn new(path: &Path, image: &Image, range: Range<usize>) -> Arc<Self> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let is_code = |section: &&Section| section.access == Protection::Execute;

@@ -23,19 +23,19 @@ struct Function {
 }
 
 impl Symbols {
-    /// Those of an image with this path, whose PDB has this GUID.
+    /// The symbols of the image with this path, whose PDB has this GUID.
     pub(crate) fn new(image: &Path, guid: Option<[u8; 16]>) -> Self {
         let absolute = std::path::absolute(image).unwrap_or_else(|_| image.to_owned());
         let file = guid.map(|guid| (absolute.with_extension("pdb"), guid));
         Self { file, functions: OnceLock::new() }
     }
 
-    /// The name of the function at an offset in the image, and its source and line if the PDB has them. `None` if there is
-    /// no PDB, or if it belongs to another image.
+    /// The name of the function at an offset in the image, and its source and line if the PDB has them. `None` if there
+    /// is no PDB, or if it belongs to another image.
     pub(crate) fn at(&self, offset: usize) -> Option<(&str, Option<(&str, u32)>)> {
         let functions = self.functions.get_or_init(|| {
             let file = self.file.as_ref();
-            // A report is complete even without names.
+            // A report is complete without names, too.
             file.and_then(|(path, guid)| read(path, guid).ok()).unwrap_or_default()
         });
         let (_, function) = functions.range(..=offset).next_back()?;
@@ -47,7 +47,7 @@ impl Symbols {
     }
 }
 
-/// Reads the functions of a PDB. There are none if its GUID is another.
+/// Reads the functions of a PDB. Returns none if its GUID differs.
 fn read(path: &Path, guid: &[u8; 16]) -> pdb::Result<BTreeMap<usize, Function>> {
     let mut functions = BTreeMap::new();
     let mut pdb = PDB::open(File::open(path)?)?;
@@ -55,7 +55,7 @@ fn read(path: &Path, guid: &[u8; 16]) -> pdb::Result<BTreeMap<usize, Function>> 
         return Ok(functions);
     }
     let addresses = pdb.address_map()?;
-    // A PDB without sources has no names of them.
+    // A PDB without sources has no source names.
     let names = pdb.string_table().ok();
     let information = pdb.debug_information()?;
     let mut modules = information.modules()?;
@@ -91,7 +91,7 @@ fn read(path: &Path, guid: &[u8; 16]) -> pdb::Result<BTreeMap<usize, Function>> 
     Ok(functions)
 }
 
-/// An offset in the image, whose size is below that of an address.
+/// Converts an offset in the image, which is smaller than an address.
 fn offset(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -1,7 +1,7 @@
 //! The frames of images, for the unwinder of this process: a backtrace in a report names the driver's functions.
 //!
-//! An image has a table of its functions, with the effects of each prologue on the stack. They are translated to DWARF's
-//! call frame information, which the unwinder reads.
+//! An image has a table of its functions, with the effects of each prologue on the stack. They are translated to
+//! DWARF's call frame information, which the unwinder reads.
 //!
 //! # Safety
 //!
@@ -71,15 +71,15 @@ pub(crate) fn register(image: &Image, start: usize) -> RegisteredTable {
     RegisteredTable::new(table)
 }
 
-/// Functions without an entry in the image's table change no register that a caller keeps, nor the stack pointer.
+/// Functions without an entry in the image's table change neither callee-saved registers nor the stack pointer.
 fn append_leaf(table: &mut Vec<u8>, cie: usize, start: usize, part: Range<usize>) {
     if !part.is_empty() {
         append_function(table, cie, start + part.start, part.len(), &[]);
     }
 }
 
-/// Registers the end of a backtrace at each address of an image that was unloaded, for good: of an address without frames,
-/// the unwinder would read the code, which is not there.
+/// Registers each address of an unloaded image as the end of a backtrace, permanently. At an address without frames,
+/// the unwinder would read the code, which no longer exists.
 pub(crate) fn register_unloaded(range: &Range<usize>) {
     let mut table = Vec::new();
     let cie = append_common(&mut table);
@@ -102,7 +102,7 @@ const OFFSET: u8 = 0x80;
 const OFFSET_EXTENDED: u8 = 0x05;
 const UNDEFINED: u8 = 0x07;
 
-/// A number of 32 bits in a slice that has them.
+/// A 32-bit number in a slice, which must contain it.
 fn word(bytes: &[u8], at: usize) -> usize {
     let mut word = [0; 4];
     word.copy_from_slice(&bytes[at..at + 4]);
@@ -163,7 +163,7 @@ fn of_entry_points() -> Vec<u8> {
     table
 }
 
-/// The rules of a function, as its prologue changes the stack.
+/// The unwind rules of a function, updated as its prologue changes the stack.
 #[derive(Default)]
 struct UnwindRules {
     code: Vec<u8>,
@@ -174,7 +174,7 @@ struct UnwindRules {
     has_frame: bool,
 }
 
-/// The most entries of a chain of parts of one function.
+/// The maximum number of chained parts of one function.
 const LONGEST_CHAIN: usize = 32;
 
 impl UnwindRules {
@@ -214,7 +214,7 @@ impl UnwindRules {
         append_number(&mut self.code, (self.depth + 8).saturating_sub(offset));
     }
 
-    /// Reads the unwind information at an offset. None if it is damaged, or of an unknown kind.
+    /// Reads the unwind information at an offset. Returns `None` if it is damaged, or of an unknown kind.
     fn read(&mut self, bytes: &[u8], info: usize, length: usize) -> Option<()> {
         const CHAINED: u8 = 4;
         let header = bytes.get(info..info.checked_add(4)?)?;
@@ -239,7 +239,7 @@ impl UnwindRules {
         let mut operations = operations(&slots)?;
         operations.reverse();
         let of = |at: u8| if length == 0 { usize::from(at) } else { 0 };
-        // Registers are saved relative to the stack pointer behind the prologue.
+        // Registers are saved relative to the stack pointer after the prologue.
         let total = self.depth
             + operations.iter().map(|operation| operation.what.allocated()).sum::<usize>();
         for UnwindStep { at, what } in operations {
@@ -286,7 +286,7 @@ impl UnwindOperation {
     }
 }
 
-/// The operations of unwind codes, in their order. None if one is of an unknown kind.
+/// The operations of unwind codes, in their order. Returns `None` if one is of an unknown kind.
 fn operations(slots: &[[u8; 2]]) -> Option<Vec<UnwindStep>> {
     let number = |at: usize| slots.get(at).map(|slot| usize::from(u16::from_le_bytes(*slot)));
     let large = |at: usize| Some(number(at)? | number(at + 1)? << 16);

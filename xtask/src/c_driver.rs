@@ -14,7 +14,7 @@ const TARGET: &str = "x86_64-pc-windows-msvc";
 /// The compiler of mingw-w64.
 pub(crate) const GCC: &str = "x86_64-w64-mingw32-gcc";
 
-/// As the drivers in Rust are linked; see `build.rs` there.
+/// The linker arguments of the drivers in Rust; see `build.rs` there.
 const LINK: [&str; 7] = [
     "/DRIVER",
     "/SUBSYSTEM:NATIVE,6.02",
@@ -28,7 +28,7 @@ const LINK: [&str; 7] = [
 const WARNINGS: [&str; 5] = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 const HEADERS: [&str; 2] = ["-Iheaders/km", "-Iheaders/shared"];
 
-/// The images that a driver imports from; its folder has a `.def` file of each.
+/// The images that a driver imports from. Its folder has a `.def` file for each.
 const IMPORTED: [&str; 2] = ["netio", "ntoskrnl"];
 
 /// A driver in C.
@@ -39,17 +39,17 @@ pub(crate) struct CDriver<'a> {
     pub(crate) folder: &'a str,
     /// The names of its sources.
     pub(crate) sources: &'a [&'a str],
-    /// The folder of what is built, in the folder for such files.
+    /// The folder for the build output, below the folder for temporary files.
     pub(crate) output: &'a str,
 }
 
 impl CDriver<'_> {
-    /// Builds the image by clang and LLVM's linker. Fails if the kernel would not load it.
+    /// Builds the image with clang and LLVM's linker. Fails if the kernel would not load it.
     pub(crate) fn build(&self, shell: &Shell) -> Result<PathBuf> {
         self.build_with(shell, &["-O2"], &[])
     }
 
-    /// As [`build`](Self::build), with a PDB beside the image.
+    /// Like [`build`](Self::build), but also writes a PDB beside the image.
     pub(crate) fn build_with_pdb(&self, shell: &Shell) -> Result<PathBuf> {
         self.build_with(shell, &["-O1", "-g", "-gcodeview"], &["/DEBUG"])
     }
@@ -94,7 +94,7 @@ impl CDriver<'_> {
         Ok(driver)
     }
 
-    /// Builds the image by gcc of mingw-w64. Fails if the kernel would not load it.
+    /// Builds the image with gcc of mingw-w64. Fails if the kernel would not load it.
     pub(crate) fn build_with_gcc(&self, shell: &Shell) -> Result<PathBuf> {
         let folder = self.output()?.join("gcc");
         fs::create_dir_all(&folder)?;

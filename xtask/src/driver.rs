@@ -1,4 +1,4 @@
-//! `cargo xtask driver`: builds a driver of `examples/`, on any system, and looks into the image.
+//! `cargo xtask driver`: builds a driver of `examples/`, on any system, and inspects the image.
 
 use std::path::{Path, PathBuf};
 
@@ -51,8 +51,8 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
     Build { features, profile: PROFILE, ..Build::release(&package, arch) }.run(workspace)
 }
 
-/// A feature of `wsk` that the audit's driver has. With it, the examples share its compilation of `wsk`; unused code is in no
-/// image.
+/// A feature of `wsk` that the audit driver enables. The examples enable it, too, and so share that build of `wsk`.
+/// Unused code does not end up in an image.
 const FEATURE: &str = "wsk/embedded-nal-async";
 
 /// The images that a driver of this project may import from.

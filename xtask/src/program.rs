@@ -15,7 +15,7 @@ pub(crate) struct ProgramOutput {
     pub(crate) err: String,
 }
 
-/// Runs a program to its end. Its output is written to files beside `output`, which unlike pipes cannot fill up.
+/// Runs a program to its end. Its output goes to files beside `output`, because pipes could fill up.
 pub(crate) fn execute(
     command: &mut Command,
     output: &Path,

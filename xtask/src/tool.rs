@@ -1,4 +1,4 @@
-//! Cargo's subcommands that others have written, in the versions that this project uses.
+//! Third-party cargo subcommands, in the versions that this project uses.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) static FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
 pub(crate) static SEMVER_CHECKS: Tool = Tool { name: "cargo-semver-checks", version: "0.51.0" };
 
 impl Tool {
-    /// The program: this project's own, or else that on the path.
+    /// The program: the copy in this project's `target`, or else the one on the path.
     pub(crate) fn program(&self) -> Option<PathBuf> {
         let own = folder().ok()?.join("bin").join(self.name);
         if own.is_file() {
@@ -34,8 +34,8 @@ impl Tool {
         setup::on_path(self.name).then(|| self.name.into())
     }
 
-    /// Checks that it is installed: installs it into the project's `target` if `setup` is set, and otherwise says
-    /// how.
+    /// Checks that the tool is installed. If it is missing, installs it into the project's `target` if `setup` is set,
+    /// and otherwise returns an error that says how to.
     pub(crate) fn require(&self, setup: bool, flag: &str) -> Result<()> {
         let Self { name, version } = self;
         if self.program().is_some() {
@@ -49,7 +49,7 @@ impl Tool {
         }
         let shell = Shell::new()?;
         let folder = folder()?;
-        // Without optimization: it runs for a second, and would be built for minutes.
+        // Not optimized: it runs for a second, and an optimized build would take minutes.
         cmd!(
             shell,
             "cargo install {name} --version ={version} --locked --debug --quiet --root {folder}"

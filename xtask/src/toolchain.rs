@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 
 use crate::project;
 
-/// Makes sure that the toolchain has components.
+/// Ensures that the toolchain has these components.
 pub(crate) fn require_components(components: &[&str], setup: bool, flag: &str) -> Result<()> {
     let program = |component: &str| if component == "clippy" { "cargo-clippy" } else { "rustfmt" };
     let works = |component: &&str| {

@@ -1,9 +1,9 @@
-//! The checksum of an image, as the system computes it when it loads a driver. `object` reads it and computes none.
+//! The checksum of an image, as the system computes it when it loads a driver. `object` can only read it.
 
-/// The checksum of an image: the one's complement sum of its 16-bit words, without the field that holds it, and the
-/// size of the file. `None` if the headers are cut off.
+/// The checksum of an image: the one's complement sum of its 16-bit words, except the checksum field, plus the size of
+/// the file. `None` if the headers are truncated.
 pub(super) fn checksum(image: &[u8]) -> Option<u32> {
-    /// Where the DOS header has the place of the headers for NT.
+    /// The offset of the DOS header's field with the offset of the NT headers.
     const NT_HEADERS: usize = 0x3C;
     /// The signature, the file header, and the fields of the optional header before the checksum.
     const CHECKSUM: usize = 4 + 20 + 64;
@@ -36,12 +36,12 @@ mod tests {
     #[test]
     fn words_are_added_with_their_carry_and_the_size() {
         let mut image = image(0xA1);
-        // The place of the headers, and the size.
+        // The offset of the headers, and the size.
         assert_eq!(checksum(&image), Some(0x40 + 0xA1));
         // The checksum itself does not count.
         image[0x98..0x9C].fill(0xFF);
         assert_eq!(checksum(&image), Some(0x40 + 0xA1));
-        // 0xFFFF + 0x40, whose carry comes back as 1; and a byte without another.
+        // 0xFFFF + 0x40, whose carry is added as 1; and an odd last byte.
         image[0..2].fill(0xFF);
         image[0xA0] = 2;
         assert_eq!(checksum(&image), Some(0x40 + 2 + 0xA1));

@@ -1,4 +1,4 @@
-//! Functions of the kernel that older versions of Windows lack. An image that imports one is not loaded there.
+//! Functions of the kernel that older versions of Windows lack. Those versions do not load an image that imports one.
 
 use super::finding::{DefectKind, Finding};
 use crate::image::Import;
@@ -6,8 +6,8 @@ use crate::image::Import;
 /// Major, minor and build of a Windows version.
 pub type WindowsBuild = (u16, u16, u32);
 
-/// The releases of Windows after Windows 8, oldest first, as `headers/windows.toml` has them: the name in the list of functions,
-/// the first build, and the name for people.
+/// The releases of Windows after Windows 8, oldest first, as in `headers/windows.toml`: the name in the list of
+/// functions, the first build, and the name in messages.
 pub const RELEASES: [(&str, WindowsBuild, &str); 14] = [
     ("8.1", (6, 3, 9600), "Windows 8.1"),
     ("10", (10, 0, 10240), "Windows 10"),
@@ -78,9 +78,9 @@ mod tests {
         for (name, windows_8, windows_8_1, windows_10) in [
             ("KeSetEvent", 0, 0, 0),
             ("ExAllocateTimer", 1, 0, 0),
-            // Of the first release of Windows 10.
+            // A function of the first release of Windows 10.
             ("MmMapIoSpaceEx", 1, 1, 0),
-            // Of a later one, which the image cannot ask for.
+            // A function of a later release, which the image cannot require.
             ("ExAllocatePool2", 1, 1, 1),
         ] {
             let found = [(6, 2), (6, 3), (10, 0)].map(|least| findings_for(name, least));

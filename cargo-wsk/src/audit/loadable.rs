@@ -106,7 +106,7 @@ struct HeaderFacts {
     /// The oldest version of Windows that loads it.
     subsystem: (u16, u16),
     characteristics: u16,
-    /// Of sections, in bytes.
+    /// The alignment of sections, in bytes.
     alignment: u32,
     has_unwind_data: bool,
     /// The names of sections that are both writable and executable.
@@ -116,7 +116,7 @@ struct HeaderFacts {
 /// The size of a page, the unit in which the kernel protects the sections of a driver.
 const PAGE: u32 = 0x1000;
 
-/// Windows 8, the least version that wsk runs on.
+/// Windows 8, the oldest version that wsk runs on.
 const WINDOWS_8: (u16, u16) = (6, 2);
 
 impl HeaderFacts {
@@ -172,7 +172,7 @@ fn is_writable_code(section: &image::Section) -> bool {
     section.characteristics & both == both
 }
 
-/// The kernel exports to drivers, and drivers to each other.
+/// Whether a driver may import from this image: the kernel exports to drivers, and drivers export to each other.
 fn is_of_the_kernel(image: &str) -> bool {
     let is_driver = Path::new(image).extension().is_some_and(|end| end.eq_ignore_ascii_case("sys"));
     is_driver || ["hal.dll", "ntoskrnl.exe"].iter().any(|kernel| image.eq_ignore_ascii_case(kernel))

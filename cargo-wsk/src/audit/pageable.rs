@@ -1,7 +1,6 @@
 //! Checks that no part of an image can be paged out, or is discarded after the driver's start.
 //!
-//! A driver's sections are resident, unless their names mark them as pageable for the system, or the driver asks
-//! for it.
+//! A driver's sections are resident, unless their names mark them as pageable or the driver makes them pageable.
 
 use object::pe;
 
@@ -14,7 +13,7 @@ const PAGEABLE: [&str; 2] = ["PAGE", ".eda"];
 /// The sections that are needed only while the image is loaded.
 const DISCARDABLE: [&str; 1] = [".reloc"];
 
-/// The functions that page a driver, or rely on its being paged.
+/// The functions that make a driver pageable, or require that it is.
 const PAGING: [&str; 5] = [
     "MmLockPagableDataSection",
     "MmLockPagableSectionByHandle",
@@ -23,8 +22,8 @@ const PAGING: [&str; 5] = [
     "MmUnlockPagableImageSection",
 ];
 
-/// Allocates only nonpaged pool here: `wsk_sys::ExAllocatePool2` calls it. Other functions raise an exception or allocate
-/// from another pool.
+/// Allocates only nonpaged pool here: `wsk_sys::ExAllocatePool2` calls it. Other functions raise an exception or
+/// allocate from another pool.
 const ALLOCATES: &str = "ExAllocatePoolWithTag";
 
 /// The parts of an image that are pageable or discarded, and the functions that make them so.

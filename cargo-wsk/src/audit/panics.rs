@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::finding::{DefectKind, Finding};
 use crate::image::{Callee, Function, Image};
 
-/// Functions of `core` that contain panics which no argument of wsk can reach. All other functions of `core` are judged by
+/// Functions of `core` with panics that no argument from wsk can reach. All other functions of `core` are judged by
 /// the paths to a panic that the compiler has left.
 ///
 /// - Every `async fn` panics if it is polled after it was ready. Neither `.await` nor wsk does that; an executor that
@@ -16,7 +16,7 @@ use crate::image::{Callee, Function, Image};
 const ALLOWED: [&str; 1] = ["core::panicking::panic_const::panic_const_async_fn_resumed"];
 
 /// Whether a function is one of these exceptions. They include the formatting of `core`'s types, such as addresses,
-/// durations and strings: it cuts its own buffers to the length that it has written.
+/// durations and strings, which slices its own buffers to the length that it has written.
 fn is_allowed(function: &Function) -> bool {
     let name = function.name.trim_start_matches(['<', '&']);
     let is_of_core = name.starts_with("core::") || name.starts_with("str as ");
@@ -61,7 +61,7 @@ pub fn findings(image: &Image) -> Result<Vec<Finding>> {
     }
     let ends: Vec<&Function> =
         image.functions.iter().filter(|function| function.calls_import(image, END)).collect();
-    // The names might have changed, or the handler be where it cannot be seen.
+    // The names may have changed, or the handler may be outside the image.
     ensure!(
         ends.iter().all(|function| function.name.contains(HANDLER))
             && ends.is_empty() == handler.is_none(),
@@ -71,7 +71,7 @@ pub fn findings(image: &Image) -> Result<Vec<Finding>> {
     let Some(handler) = handler else {
         return Ok(Vec::new());
     };
-    // By the function that panics and how it does, the functions that lead there.
+    // The functions that lead to a panic, by the panicking function and the kind of panic.
     let mut culprits = BTreeMap::<(&str, &str), BTreeSet<&str>>::new();
     for root in image.roots() {
         let Some(path) = image.path([root], handler, is_allowed) else {

@@ -3,8 +3,8 @@
 use super::finding::{DefectKind, Finding};
 use crate::image::{Function, Image};
 
-/// The function that saves them. Which instructions follow it cannot be seen in an image, so a driver that calls it is
-/// trusted.
+/// The function that saves these registers. The audit cannot determine which instructions run after a call of it, so it
+/// trusts a driver that calls it.
 const SAVES: &str = "KeSaveExtendedProcessorState";
 
 /// The functions with such an instruction.

@@ -14,8 +14,8 @@ use crate::image::{Depths, Image};
 pub struct Report {
     /// The properties and the imports of the image.
     pub summary: Summary,
-    /// The deepest stack of a function that can be called from outside. Functions of the kernel, and calls through
-    /// pointers, do not count.
+    /// The deepest stack of a function that can be called from outside, without functions of the kernel and calls
+    /// through pointers.
     pub deepest: Option<DeepestPath>,
     /// The defects, each with a remedy.
     pub findings: Vec<Finding>,
@@ -30,9 +30,9 @@ pub struct DeepestPath {
 }
 
 impl Report {
-    /// Audits the image of a driver. The names of functions come from its symbol table (`/DEBUG:SYMTAB`), or from the map
-    /// of the linker (`/MAP`) beside it, as `cargo wsk build` leaves one. With a budget, every function that can be called
-    /// from outside and uses more bytes of the stack is a finding.
+    /// Audits the image of a driver. The names of functions come from its symbol table (`/DEBUG:SYMTAB`), or from the
+    /// map of the linker (`/MAP`) beside it, as `cargo wsk build` leaves one. With a budget, every function that can be
+    /// called from outside and uses more bytes of the stack is a finding.
     ///
     /// # Errors
     ///
@@ -64,8 +64,8 @@ impl Report {
         Ok(Self { summary, deepest, findings })
     }
 
-    /// The report for programs: `image`, `bytes`, `imports` (by image), `deepest` (`bytes`, `path`), and `findings`, each
-    /// with `kind`, `function` (or null), `message` and `remedy`.
+    /// The report for programs: `image`, `bytes`, `imports` (by image), `deepest` (`bytes`, `path`), and `findings`,
+    /// each with `kind`, `function` (or null), `message` and `remedy`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let findings = self.findings.iter().map(|finding| {

@@ -11,7 +11,7 @@ use yaxpeax_arm::armv8::a64::{InstDecoder, Instruction, Opcode, Operand, SizeCod
 
 use super::{Flow, Frame, InstructionSet, Memory, Probe};
 
-// A call keeps its return address in a register. No registers are known that the kernel would not save.
+// A call keeps its return address in a register. The kernel is not known to leave any register unsaved.
 pub(super) const PROCESSOR: InstructionSet =
     InstructionSet { flows, frames, unsaved: |_, _| None, return_address: 0 };
 
@@ -65,7 +65,7 @@ fn subtracts_x15(instruction: &Instruction) -> bool {
     matches!(operand, Operand::RegShift(_, 4, _, SIZE))
 }
 
-/// The number of the stack pointer, where it may be an operand.
+/// The register number of the stack pointer, in operands that may name it.
 const SP: u16 = 31;
 
 fn flow(
@@ -77,7 +77,7 @@ fn flow(
 
     match (instruction.opcode, instruction.operands) {
         (Opcode::BL, [PCOffset(offset), ..]) => Some(Flow::Call(displaced(address, offset))),
-        // With a condition, it may be the second or third operand.
+        // In a conditional branch, the target may be the second or third operand.
         (
             Opcode::B | Opcode::Bcc(_) | Opcode::CBZ | Opcode::CBNZ | Opcode::TBZ | Opcode::TBNZ,
             operands,
@@ -121,7 +121,7 @@ fn flow(
             registers.insert(to, RegisterValue::Memory(page.wrapping_add_signed(offset)));
             None
         }
-        // Another value is no address that was seen.
+        // Any other value is not a known address.
         (Opcode::LDR | Opcode::MOVZ, [Register(_, to), ..]) => {
             registers.remove(&to);
             None
@@ -138,7 +138,7 @@ fn flow(
     }
 }
 
-/// A number, as far as an operand is one.
+/// The value of an operand, if it is a number.
 fn immediate(operand: Operand) -> Option<u32> {
     match operand {
         Operand::Immediate(number) => Some(number),
@@ -158,7 +158,8 @@ const fn bits(word: u32, from: u32, count: u32) -> u32 {
     (word >> from) & ((1 << count) - 1)
 }
 
-/// Reads the table: where a function begins, and how much its prologue takes, there or elsewhere.
+/// Reads the function table: the start of each function, and the stack of its prologue, in the entry itself or in a
+/// separate record.
 fn frames(table: &[u8], memory: &Memory<'_>) -> Result<Vec<Frame>> {
     let mut frames = Vec::new();
     for entry in table.chunks_exact(8) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{Callee, Function, Image};
 
 impl Function {
-    /// The functions of the image that it calls by name, and whether its own stack is given back before.
+    /// The functions of the image that it calls by name, and whether it frees its own stack before the call.
     fn callees(&self) -> impl Iterator<Item = (usize, bool)> {
         self.calls.iter().filter_map(|call| match call.callee {
             Callee::Function(callee) => Some((callee, call.is_tail)),
@@ -18,7 +18,7 @@ impl Function {
 /// The depth of the stack in bytes, without the kernel's functions and calls through pointers.
 pub struct Depths<'a> {
     image: &'a Image,
-    /// Functions that do not count, since they never return.
+    /// Functions that are ignored, since they never return.
     ignored: fn(&Function) -> bool,
     /// By function.
     known: BTreeMap<usize, Depth>,
@@ -111,7 +111,7 @@ impl Image {
         places.into_iter()
     }
 
-    /// The shortest path from any of the functions to another one, which may go through none that is barred.
+    /// The shortest path from any of the functions to another one that avoids the barred functions.
     pub fn path(
         &self,
         from: impl IntoIterator<Item = usize>,
@@ -153,7 +153,8 @@ mod tests {
 
     const NOTHING: fn(&Function) -> bool = |_| false;
 
-    /// An image of functions: each with a name, a frame, and the places that it calls, if positive, or ends with.
+    /// An image of functions, each with a name, a frame, and its targets: a positive one is called, a negative one is a
+    /// tail call.
     fn image(functions: &[(&str, u32, &[i32])]) -> Image {
         let call = |place: &i32| CallSite {
             callee: Callee::Function(place.unsigned_abs() as usize),

@@ -36,7 +36,7 @@ fn parse(text: &str) -> Result<BTreeMap<u32, String>> {
         let (true, Some(Some(address))) = (is_place, address) else {
             continue;
         };
-        // Absolute symbols have no place in the image.
+        // Absolute symbols have no address in the image.
         let relative = address.checked_sub(base).and_then(|relative| u32::try_from(relative).ok());
         if let Some(relative) = relative {
             let name = format!("{:#}", rustc_demangle::demangle(name));

@@ -2,7 +2,8 @@
 //!
 //! The stack of a function follows from its unwind information, which the system itself relies on, and from its
 //! instructions, some of which use stack without unwind data: the larger number counts. The calls are derived from the
-//! instructions. The names are those of the symbol table that `/DEBUG:SYMTAB` leaves in the image, or of the linker's map.
+//! instructions. The names are those of the symbol table that `/DEBUG:SYMTAB` leaves in the image, or of the linker's
+//! map.
 
 mod arm64;
 mod graph;
@@ -24,15 +25,15 @@ use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SectionFlags, Sy
 
 /// An image.
 pub struct Image {
-    /// In the order of the file.
+    /// The sections, in the order of the file.
     pub sections: Vec<Section>,
-    /// In the order of the import tables.
+    /// The imports, in the order of the import tables.
     pub imports: Vec<Import>,
-    /// In the order of their addresses.
+    /// The functions, in the order of their addresses.
     pub functions: Vec<Function>,
-    /// Names, and places in `functions`.
+    /// Names, with indices into `functions`.
     pub exports: BTreeMap<String, usize>,
-    /// The place of the entry point in `functions`.
+    /// The index of the entry point in `functions`.
     pub entry: Option<usize>,
 }
 
@@ -50,7 +51,7 @@ pub struct Import {
     pub image: String,
     /// The name of the function, or `#` and its ordinal.
     pub name: String,
-    /// The place that the loader writes its address to.
+    /// The location that the loader writes the function's address to.
     slot: u32,
 }
 
@@ -67,13 +68,13 @@ pub struct Function {
     pub name: String,
     start: u32,
     end: u32,
-    /// Bytes of the stack that it takes, with the return address.
+    /// The stack that it uses in bytes, including the return address.
     pub frame: u32,
-    /// Every call in its code, once.
+    /// Every distinct call in its code.
     pub calls: Vec<CallSite>,
     /// Whether it can be called through a pointer.
     pub is_address_taken: bool,
-    /// An instruction of it that changes registers which the kernel does not save, as text.
+    /// One of its instructions that changes registers that the kernel does not save, as text.
     pub unsaved: Option<String>,
 }
 
@@ -104,9 +105,9 @@ pub struct CallSite {
 /// A called function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Callee {
-    /// A place in [`Image::functions`].
+    /// An index into [`Image::functions`].
     Function(usize),
-    /// A place in [`Image::imports`].
+    /// An index into [`Image::imports`].
     Import(usize),
     /// A pointer that is known only at run time.
     Pointer,
@@ -116,7 +117,7 @@ pub enum Callee {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Call(u32),
-    /// Through a pointer in memory at a known place.
+    /// A call through a pointer in memory at a known address.
     CallThrough(u32),
     CallPointer,
     Jump(u32),
@@ -133,8 +134,9 @@ enum Flow {
 /// Finds an instruction that changes registers which the kernel does not save for a driver, and shows it as text.
 type FindUnsaved = fn(&[u8], u32) -> Option<String>;
 
-/// What was seen of the three instructions with which a prologue allocates a frame of a page or more: its size is put into a
-/// register, `__chkstk` touches each page and leaves the register as it is, and the register is subtracted.
+/// The progress through the three instructions with which a prologue allocates a frame of a page or more: the size is
+/// loaded into a register, `__chkstk` touches each page and leaves the register unchanged, and the register is
+/// subtracted.
 #[derive(Clone, Copy)]
 enum Probe {
     None,
@@ -307,8 +309,8 @@ pub fn imports(file: &PeFile64<'_>) -> Result<Vec<Import>> {
     Ok(imports)
 }
 
-/// All functions, by name or by unwind information. One without unwind information ends where the next begins,
-/// and takes nothing but the return address.
+/// All functions, by name or by unwind information. A function without unwind information ends where the next one
+/// begins, and uses no stack except for the return address.
 fn functions(
     named: &BTreeMap<u32, String>,
     frames: &[Frame],

@@ -1,5 +1,5 @@
-//! The registers of x64 that the kernel does not save for a driver: those of x87 and MMX, and the upper parts of the vector
-//! registers, which AVX changes. They hold the state of the process whose thread was interrupted.
+//! The registers of x64 that the kernel does not save for a driver: those of x87 and MMX, and the upper parts of the
+//! vector registers, which AVX changes. They hold the state of the process whose thread was interrupted.
 //!
 //! [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/kernel/floating-point-support-for-64-bit-drivers)
 //! says what a driver may use.
@@ -19,8 +19,8 @@ pub(super) fn unsaved(code: &[u8], start: u32) -> Option<String> {
 }
 
 fn changes_unsaved(instruction: &Instruction) -> bool {
-    // The upper part of a vector register is zeroed even where only the lower one is named. `andn`, `mulx` and their kin
-    // are encoded likewise, but use general registers.
+    // The upper part of a vector register is zeroed even if the instruction names only the lower part. `andn`, `mulx`
+    // and related instructions have the same encoding, but use general registers.
     let is_vector = instruction.encoding() != EncodingKind::Legacy
         && (0..instruction.op_count()).any(|operand| {
             let register = instruction.op_register(operand);
@@ -40,7 +40,7 @@ fn changes_unsaved(instruction: &Instruction) -> bool {
 mod tests {
     use super::*;
 
-    /// The bytes are those that GNU's assembler makes of the text in Intel's notation; it leaves out `st`.
+    /// The bytes are the output of GNU's assembler for the text in Intel's notation; it leaves out `st`.
     #[test]
     fn avx_mmx_and_x87_are_found() {
         for (text, code) in [

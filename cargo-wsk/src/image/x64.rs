@@ -58,7 +58,7 @@ fn flow(instruction: &Instruction) -> Option<Flow> {
     let memory = relative(if known { instruction.ip_rel_memory_address() } else { 0 });
     let changes_stack =
         instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::RSP;
-    // Numbers have 32 bits, and their sign.
+    // Numbers are signed, with 32 bits.
     let has_number =
         matches!(instruction.op1_kind(), OpKind::Immediate8to64 | OpKind::Immediate32to64);
     let number = has_number.then(|| relative(instruction.immediate(1) & u64::from(u32::MAX)));
@@ -75,7 +75,7 @@ fn flow(instruction: &Instruction) -> Option<Flow> {
             Mnemonic::Lea if known => Some(Flow::Address(memory)),
             Mnemonic::Push => Some(Flow::Push(8)),
             Mnemonic::Sub if changes_stack => Some(number.map_or(Flow::PushUnknown, Flow::Push)),
-            // Aligns the stack down to a multiple, which skips at most this number of bytes.
+            // Aligns the stack pointer down to a multiple, which skips at most this number of bytes.
             Mnemonic::And if changes_stack => {
                 let most = number.map(u32::wrapping_neg);
                 Some(most.map_or(Flow::PushUnknown, Flow::Push))
@@ -113,7 +113,7 @@ fn frame_size(unwind: &[u8]) -> Result<u32> {
         size += match operation {
             UnwindOperation::PopNonVolatile(_) => 8,
             UnwindOperation::UnStackAlloc(bytes) => bytes,
-            // Registers are saved in allocated stack.
+            // Registers are saved in stack that is already allocated.
             UnwindOperation::RestoreSPFromFP
             | UnwindOperation::ReadNonVolatile(..)
             | UnwindOperation::ReadXMM(..) => 0,

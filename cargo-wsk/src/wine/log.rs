@@ -31,7 +31,7 @@ impl WineLog {
         Self { shared: Arc::default(), streaming: true }
     }
 
-    /// Collects lines in the background, until everything that holds the other end has ended.
+    /// Collects lines in the background, until every process that holds the other end has ended.
     pub fn collect(&self, reader: PipeReader) {
         let log = self.clone();
         thread::spawn(move || {
@@ -50,12 +50,12 @@ impl WineLog {
         });
     }
 
-    /// The lines so far; none is added while the result exists.
+    /// The lines so far. No line is added while the result exists.
     pub fn lines(&self) -> MutexGuard<'_, Vec<String>> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of it.
+    /// The whole log.
     #[must_use]
     pub fn text(&self) -> String {
         let lines = self.lines();
@@ -63,13 +63,13 @@ impl WineLog {
         format!("Wine's log:\n{}", shown.join("\n"))
     }
 
-    /// The number of lines so far: a place to wait from.
+    /// The number of lines so far, as a position to wait from.
     #[must_use]
     pub fn end(&self) -> usize {
         self.lines().len()
     }
 
-    /// Waits for a message of the driver that contains a text, from a place on, and returns it.
+    /// Waits for a driver's message that contains a text, starting at a position, and returns it.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl WineLog {
         }
     }
 
-    /// Keeps the log for a look at it.
+    /// Saves the log to a file for inspection.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ impl Run<'_> {
         build: impl FnOnce() -> Result<PathBuf>,
         loaded: impl FnOnce(),
     ) -> Result<()> {
-        // Before the first process starts, which would have to be stopped.
+        // Set before the first process starts: if this fails, no process has to be stopped.
         let (interrupt, interrupted) = mpsc::channel();
         ctrlc::set_handler(move || {
             // Once is enough; a second Ctrl-C finds the receiver dropped, or the first still unread.

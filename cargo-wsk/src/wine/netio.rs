@@ -2,7 +2,7 @@
 //!
 //! When a socket is closed, Wine 8's netio.sys cancels the pending requests, disarms the waits of its thread
 //! pool, waits for their callbacks, and completes the rest. The thread that waits for the pool may by
-//! then have been woken, and submit its callback after all. It finds no IRP any more, and writes to the
+//! then have been woken, and submit its callback after all. The callback no longer finds an IRP, and writes to the
 //! field at 0x38 of a null pointer, in `dispatch_pending_io`. The driver has done nothing but close a
 //! socket with a request in flight, which is allowed (INV-45).
 

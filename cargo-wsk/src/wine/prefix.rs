@@ -1,9 +1,9 @@
 //! A separate Wine: a prefix, a server, and the programs that run in them.
 //!
 //! Wine's first program starts the service manager, which keeps that program's environment, output and
-//! processor affinity for as long as the server runs. So the first program is one that we start for this,
-//! with the log as its output. The server is made persistent before: Debian's ends with its last program,
-//! and takes the driver along.
+//! processor affinity for as long as the server runs. A program is therefore started for this purpose first,
+//! with the log as its output. Before that, the server is made persistent: Debian's server ends with its last program,
+//! and ends the driver, too.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -32,11 +32,11 @@ pub static NEEDS: [Dependency; 1] = [Dependency {
 pub enum Channels {
     /// The driver's messages.
     Messages,
-    /// Also every call of the driver to the kernel's allocator.
+    /// The driver's messages, and every call of the driver to the kernel's allocator.
     Kernel,
 }
 
-/// A running Wine, which ends, and is removed, with this value.
+/// A running Wine. Dropping this value ends and removes it.
 pub struct Prefix {
     folder: PathBuf,
     debug: &'static str,
@@ -102,8 +102,8 @@ impl Prefix {
 
     /// Runs a Wine program to its end.
     ///
-    /// Its output is written to a file: the services that it starts continue writing after its end, and would block forever
-    /// on a full pipe.
+    /// Its output is written to a file: the services that it starts continue writing after its end, and would block
+    /// forever on a full pipe.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ impl Prefix {
     fn stop(&self) -> Result<()> {
         for act in ["--kill", "--wait"] {
             let server = self.command(SERVER).arg(act).spawn();
-            // It fails if no server runs, which is the goal.
+            // The command fails if no server runs, which is the intended state.
             let ended =
                 server.map_err(anyhow::Error::from).and_then(|mut s| wait(&mut s, PATIENCE));
             ended.with_context(|| format!("cannot end Wine with `wineserver {act}`"))?;

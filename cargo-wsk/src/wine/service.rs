@@ -30,7 +30,7 @@ pub struct DriverService<'a> {
 }
 
 impl<'a> DriverService<'a> {
-    /// Loads a driver, which finds these parameters in the registry and no others.
+    /// Loads a driver with these parameters in the registry, and no others.
     ///
     /// # Errors
     ///
@@ -50,7 +50,7 @@ impl<'a> DriverService<'a> {
         }
         fs::copy(image, &file).with_context(|| format!("cannot copy {}", image.display()))?;
         let key = format!(r"HKLM\System\CurrentControlSet\Services\{name}\Parameters");
-        // Those of an earlier start. It fails if there was none.
+        // Removes the parameters of an earlier start. This fails if there was none.
         prefix.run(&["reg", "delete", &key, "/f"], PATIENCE)?;
         for (value, data) in parameters {
             let (kind, data) = match data {

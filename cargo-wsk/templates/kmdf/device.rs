@@ -24,7 +24,8 @@ const GET_ALLOCATIONS: ULONG = (0x22 << 16) | (1 << 14) | (0x800 << 2);
 
 /// The context of a device, in the memory that the framework allocates with it.
 struct Device {
-    /// Only `prepare_hardware` and `release_hardware` use it, which the framework never calls at the same time for a device.
+    /// Used only by `prepare_hardware` and `release_hardware`, which the framework never calls at the same time for a
+    /// device.
     client: Option<DeviceClient<()>>,
 }
 
@@ -133,7 +134,7 @@ unsafe fn create_queue(device: WDFDEVICE) -> NTSTATUS {
         EvtIoDeviceControl: Some(device_control),
         ..WDF_IO_QUEUE_CONFIG::default()
     };
-    // As many at a time as there are.
+    // No limit on concurrent requests.
     config.Settings.Parallel.NumberOfPresentedRequests = ULONG::MAX;
     // SAFETY: the device is valid (this function's contract); the configuration has the framework's size.
     unsafe {

@@ -1,4 +1,4 @@
-//! hickory-proto: questions to a DNS server of the driver's choice. For the system's resolver, `wsk` needs no crate.
+//! hickory-proto: queries to a DNS server that the driver chooses. `wsk` itself can use the system's resolver.
 
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,17 +11,18 @@ use wsk::{Buffer, Provider, UdpSocket};
 
 use crate::{Error, Result};
 
-/// How long to wait for an answer.
+/// The timeout for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The maximum size of an answer over UDP without extensions, in bytes.
 const ANSWER: usize = 512;
 
-/// Asks a server for the addresses of a host: those of IPv4, or of IPv6.
+/// Queries a server for the IPv4 or the IPv6 addresses of a host.
 ///
 /// # Errors
 ///
-/// `STATUS_IO_TIMEOUT` if there is no answer for 2 s; or what is wrong with it. No error if the host does not exist.
+/// `STATUS_IO_TIMEOUT` if there is no answer for 2 s, or the defect of the answer. A host that does not exist is not an
+/// error.
 pub async fn addresses(
     wsk: &Provider,
     server: SocketAddr,

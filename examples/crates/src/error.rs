@@ -13,9 +13,9 @@ pub enum Error {
     System(wsk::Error),
     /// edge-http.
     EdgeHttp(edge_http::io::Error<wsk::Error>),
-    /// hickory-proto, of a question. Its own error has much code.
+    /// hickory-proto, for a query. Its own error type would add much code.
     DnsQuestion,
-    /// hickory-proto, of an answer.
+    /// hickory-proto, for an answer.
     DnsAnswer,
     /// reqwless or embedded-tls.
     Reqwless(reqwless::Error),
@@ -34,7 +34,7 @@ pub enum Error {
 /// The result of a module's function.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// Short: the texts of the crates' own errors, which `Debug` has, are large.
+/// Prints a short text. The texts of the crates' own errors are large; `Debug` prints them.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -20,12 +20,12 @@ use crate::{Error, Result, http};
 /// The number of connections at once.
 const CONNECTIONS: usize = 2;
 
-/// Serves connections by tasks of embassy's executor, until it is stopped. One call at a time can. Dropping the future ends the
-/// tasks, too.
+/// Serves connections in tasks of embassy's executor, until it is stopped. Only one call can run at a time. Dropping
+/// the future also ends the tasks.
 ///
 /// # Errors
 ///
-/// [`Error::Busy`] if another call runs.
+/// [`Error::Busy`] if another call is running.
 pub async fn serve(listener: TcpListener, stop: CancellationToken) -> Result<()> {
     let listener = Arc::new(listener)?;
     let claim = Claim::new(stop)?;
@@ -83,12 +83,12 @@ impl Drop for Alive {
     }
 }
 
-/// The executor, which embassy's tasks refer to as long as the driver is loaded.
+/// The executor. embassy's tasks refer to it as long as the driver is loaded.
 ///
 /// # Invariants
 ///
-/// `state` is `CLAIMED` while a claim exists, and else `NEW` before the first one, and `FREE` after it. `executor` is written by the
-/// first claim only, and initialized when that exists.
+/// `state` is `CLAIMED` while a claim exists. Otherwise it is `NEW` before the first claim, and `FREE` after it. Only
+/// the first claim writes `executor`, which is initialized once that claim exists.
 struct Place {
     state: AtomicU8,
     executor: UnsafeCell<MaybeUninit<Executor>>,
@@ -98,7 +98,8 @@ const NEW: u8 = 0;
 const FREE: u8 = 1;
 const CLAIMED: u8 = 2;
 
-// SAFETY: one claim at a time accesses the executor (Invariants). What wakers of other threads access of it is for that.
+// SAFETY: one claim at a time accesses the executor (Invariants). The parts that wakers on other threads access are
+// made for that.
 unsafe impl Sync for Place {}
 
 static PLACE: Place =
@@ -108,7 +109,7 @@ static PLACE: Place =
 ///
 /// # Invariants
 ///
-/// There is one at a time.
+/// At most one exists at a time.
 struct Claim {
     executor: &'static Executor,
     stop: CancellationToken,
@@ -125,21 +126,22 @@ impl Claim {
             FREE => {}
             _ => return Err(Error::Busy),
         }
-        // SAFETY: it is initialized, and from now on shared only.
+        // SAFETY: the executor is initialized, and only shared from now on.
         let executor = unsafe { (*cell).assume_init_ref() };
         // INVARIANT: the state was not `CLAIMED`.
         Ok(Self { executor, stop })
     }
 
     fn poll(&self) {
-        // SAFETY: only claims poll, of which there is one, on its thread. It polls neither in `pend` nor in one of embassy's tasks.
+        // SAFETY: only a claim polls. There is one claim, on its own thread. It polls neither in `pend` nor in one of
+        // embassy's tasks.
         unsafe { self.executor.poll() };
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // Each task that has not ended ends when it is polled, and this polls all that were woken.
+        // Each remaining task ends when it is polled, and this polls all that were woken.
         self.stop.cancel();
         self.poll();
         PLACE.state.store(FREE, Ordering::Release);

@@ -65,11 +65,11 @@ pub async fn serve(listener: TcpListener) -> Result<()> {
     Ok(server.run(IDLE, listener, Site).await?)
 }
 
-/// Accepts one connection, and serves it to its end.
+/// Accepts one connection, and serves it until it ends.
 ///
 /// # Errors
 ///
-/// The listener's, and of an allocation.
+/// The listener's errors, and those of an allocation.
 pub async fn serve_connection(listener: &TcpListener) -> Result<()> {
     let (stream, _) = listener.accept().await?;
     let mut headers = Buffer::new(HEADERS)?;
@@ -77,7 +77,7 @@ pub async fn serve_connection(listener: &TcpListener) -> Result<()> {
     Ok(())
 }
 
-/// The page that the server has.
+/// The server's page.
 pub const PAGE: &[u8] = b"a page of a driver\n";
 
 /// Answers requests for `/` with [`PAGE`].

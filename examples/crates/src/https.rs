@@ -1,4 +1,5 @@
-//! reqwless with its TLS, which is embedded-tls. **It is not secure**: `README.md` says why, and the example `https` does it right.
+//! reqwless with embedded-tls. **It is not secure**: `README.md` says why, and the example `https` is a secure
+//! alternative.
 
 use alloc::vec::Vec;
 
@@ -12,11 +13,11 @@ use crate::{Error, Result};
 /// The maximum size of a response's headers in bytes.
 const HEADERS: usize = 4096;
 
-/// The size of a record of TLS in bytes, with what encryption adds.
+/// The size of a TLS record in bytes, including the overhead of encryption.
 const RECORD: usize = 16_640;
 
-/// Fetches the page of a URL of a host name. `root` is the certificate in DER that has signed the last of the server's chain.
-/// Returns the status code, and a page of up to `limit` bytes.
+/// Fetches the page of a URL with a host name. `root` is the certificate, in DER, that signed the last one of the
+/// server's chain. Returns the status code, and a page of up to `limit` bytes.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! rust-mqtt: messages that a broker keeps.
+//! rust-mqtt: messages that a broker retains.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -22,7 +22,7 @@ const PACKETS: usize = 4096;
 /// A client with one subscription, and one message in flight in each direction.
 type Session<'a, 'b> = Client<'a, 'b, BufferedStream, BumpBuffer<'b>, 1, 1, 1, 0, 0, 0, 0>;
 
-/// Publishes a message, which the broker keeps. Returns when the broker has acknowledged it.
+/// Publishes a message, which the broker retains. Returns when the broker has acknowledged it.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub async fn publish(
     Ok(())
 }
 
-/// Returns the message that the broker keeps for a topic. It waits for one.
+/// Returns the message that the broker retains for a topic. Waits until one exists.
 ///
 /// # Errors
 ///

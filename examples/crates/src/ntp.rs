@@ -1,4 +1,4 @@
-//! sntpc: the time of a server.
+//! sntpc: the time of an NTP server.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -9,21 +9,21 @@ use wsk::{Provider, UdpSocket};
 
 use crate::Result;
 
-/// How long to wait for an answer.
+/// The timeout for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks a server for the time, once.
 ///
 /// # Errors
 ///
-/// `STATUS_IO_TIMEOUT` if there is no answer for 2 s; or what is wrong with it.
+/// `STATUS_IO_TIMEOUT` if there is no answer for 2 s, or the defect of the answer.
 pub async fn time(wsk: &Provider, server: SocketAddr) -> Result<NtpResult> {
     let socket = Socket(UdpSocket::bind(wsk, wildcard(server)).await?);
     let context = NtpContext::new(Clock(Duration::ZERO));
     Ok(timeout(PATIENCE, sntpc::get_time(server, &socket, context)).await??)
 }
 
-/// Any address of the same family.
+/// The unspecified address of the same family.
 fn wildcard(peer: SocketAddr) -> SocketAddr {
     match peer {
         SocketAddr::V4(_) => ([0; 4], 0).into(),
@@ -31,7 +31,7 @@ fn wildcard(peer: SocketAddr) -> SocketAddr {
     }
 }
 
-/// sntpc's trait for sockets, which `wsk` does not implement: its traits are of edge-nal.
+/// Implements sntpc's trait for sockets. `wsk` implements only those of edge-nal.
 struct Socket(UdpSocket);
 
 impl NtpUdpSocket for Socket {
@@ -44,13 +44,13 @@ impl NtpUdpSocket for Socket {
     }
 }
 
-/// The system's clock, when sntpc last looked at it: since 1970.
+/// The system's time since 1970, when sntpc last read the clock.
 #[derive(Clone, Copy)]
 struct Clock(Duration);
 
 impl NtpTimestampGenerator for Clock {
     fn init(&mut self) {
-        // A clock that shows an earlier year is 1970's.
+        // A clock that is set before 1970 counts as 1970.
         self.0 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     }
 

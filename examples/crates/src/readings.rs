@@ -14,7 +14,7 @@ use wsk::sync::{DispatchRawMutex, NeverWaits};
 
 use crate::Result;
 
-/// What a datagram contains, in postcard's format.
+/// The contents of a datagram, in postcard's format.
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct Reading {
     /// The name of the sensor.
@@ -29,7 +29,7 @@ const SIZE: usize = 1 + 16 + 5;
 /// This driver's promise to `wsk`.
 struct ThisDriver;
 
-// SAFETY: of embassy-sync, this driver uses a channel, whose closures move readings, and wake tasks of `wsk`.
+// SAFETY: this driver uses only a channel of embassy-sync, whose closures move readings and wake tasks of `wsk`.
 unsafe impl NeverWaits for ThisDriver {}
 
 type Readings = Channel<DispatchRawMutex<ThisDriver>, Reading, 8>;

@@ -1,7 +1,7 @@
 //! A TCP echo server.
 //!
-//! This crate has the logic, which is the same in a driver, in Wine and on a host. The crate `echo-driver`, in the folder
-//! `driver`, wraps it in a driver.
+//! This crate has the logic, which is the same in a driver, in Wine and on a host. The crate `echo-driver`, in the
+//! folder `driver`, wraps it in a driver.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -13,8 +13,8 @@ fn seeds() -> u64 {
     if std::env::var_os("WSK_ALL_SEEDS").is_some() { 100 } else { 13 }
 }
 
-/// Runs clients against a server, stops the server before the clients' result is dropped, and checks that all memory was
-/// freed.
+/// Runs clients against a server, stops the server before the clients' result is dropped, and checks that all memory
+/// was freed.
 fn serving<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) {
     let timings = [Timing::Inline, Timing::Deferred].into_iter();
     for timing in timings.chain((0..seeds()).map(Timing::Mixed)) {

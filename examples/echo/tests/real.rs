@@ -7,8 +7,8 @@ use wsk::irql::Passive;
 use wsk::{Registration, Result, Runtime, TcpListener, rt};
 use wsk_host::{Config, Host, Network, Timing};
 
-/// Runs clients of `std::net` against a server, stops the server, and checks that all memory was freed. The clients' result
-/// is dropped after the server has stopped.
+/// Runs clients of `std::net` against a server, stops the server, and checks that all memory was freed. The clients'
+/// result is dropped after the server has stopped.
 fn serving<T>(clients: impl Fn(SocketAddr) -> anyhow::Result<T>) -> Vec<T> {
     [Timing::Inline, Timing::Deferred, Timing::Mixed(1), Timing::Mixed(2)]
         .map(|timing| {

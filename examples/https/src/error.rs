@@ -8,13 +8,13 @@ use embedded_io_async::ErrorKind;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The URL is none, or not one of HTTPS with a host name.
+    /// The URL is invalid, or is not an HTTPS URL with a host name.
     Url,
     /// The network, or an allocation of `wsk`.
     System(wsk::Error),
     /// The protocol, or a certificate.
     Tls(rustls::Error),
-    /// The connection ended without the end of TLS: someone may have cut it.
+    /// The connection ended without TLS's closing alert, so it may have been truncated by an attacker.
     Truncated,
     /// The response.
     Http(reqwless::Error),

@@ -17,15 +17,15 @@ use crate::{Error, Roots, TlsStream};
 /// The maximum size of a response's headers in bytes.
 const HEADERS: usize = 4096;
 
-/// Fetches the page of a URL, such as `https://example.org/`, into `body`. Returns the status code and the size of the page in
-/// bytes.
+/// Fetches the page of a URL, such as `https://example.org/`, into `body`. Returns the status code and the size of the
+/// page in bytes.
 ///
 /// It has no timeout; callers add one with [`wsk::time::timeout`].
 ///
 /// # Errors
 ///
-/// - [`Error::Tls`] if the server's certificate is not valid now, for the URL's host, by one of the roots; or for any other
-///   error of the protocol.
+/// - [`Error::Tls`] if the server's certificate is not currently valid for the URL's host under one of the roots, or for
+///   any other error of the protocol.
 /// - [`Error::TooLarge`] if the page does not fit into `body`.
 /// - The other errors describe themselves.
 pub async fn get(
@@ -38,13 +38,14 @@ pub async fn get(
     if url.scheme() != UrlScheme::HTTPS {
         return Err(Error::Url);
     }
-    // In the pool, and called through a pointer: otherwise the compiler would give each part the stack of both.
+    // Allocated in the pool and called through a pointer. Otherwise, the compiler would give each part the stack of
+    // both.
     let connected: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(connect(wsk, roots, &url));
     let mut stream = connected.await?;
     let fetched: Pin<Box<dyn Future<Output = _> + Send>> =
         Box::pin(request(&mut stream, &url, body));
     let fetched = fetched.await?;
-    // The page is complete. A server that does not wait for this is none the worse for it.
+    // The page is complete, so an error of the close does not matter.
     let _ = stream.close().await;
     Ok(fetched)
 }

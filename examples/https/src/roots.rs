@@ -13,12 +13,13 @@ use wsk::time::SystemTime;
 use crate::Error;
 use crate::provider::provider;
 
-/// The root certificates by which servers are verified. Cheap to clone.
+/// The root certificates that servers are verified against. Cheap to clone.
 #[derive(Clone)]
 pub struct Roots(pub(crate) Arc<ClientConfig>);
 
 impl Roots {
-    /// Takes root certificates in DER, and the parts of others that verification needs, as the crate `webpki-roots` has them.
+    /// Takes root certificates in DER, and trust anchors as in the crate `webpki-roots`, which have only the parts that
+    /// verification needs.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ const RECORD: usize = 5 + 16 * 1024 + 256;
 
 /// A client's connection with TLS 1.3.
 ///
-/// Dropping it ends the connection without TLS's own end; [`close`](Self::close) sends that.
+/// Dropping it ends the connection without TLS's closing alert, which [`close`](Self::close) sends.
 pub struct TlsStream {
     stream: BufferedStream,
     tls: UnbufferedClientConnection,
@@ -54,7 +54,7 @@ enum Next {
     Send,
     /// Receiving, and then another step.
     Receive,
-    /// The wish was granted.
+    /// The requested action has succeeded.
     Granted,
     /// The peer has ended the connection.
     Ended,
@@ -82,7 +82,7 @@ impl TlsStream {
             taken: 0,
             ended: false,
         };
-        // No bytes: it waits until some could be sent, which is after the handshake.
+        // Sends no bytes: it only waits until sending is possible, which is after the handshake.
         if this.grant(Wish::Encrypt(&[])).await? { Ok(this) } else { Err(Error::Truncated) }
     }
 
@@ -96,7 +96,8 @@ impl TlsStream {
         Ok(self.stream.shutdown().await?)
     }
 
-    /// Runs the protocol until the wish was granted. Returns whether it was: otherwise, the peer has ended the connection.
+    /// Runs the protocol until the requested action has succeeded. Returns false if the peer has ended the connection
+    /// instead.
     async fn grant(&mut self, wish: Wish<'_>) -> Result<bool, Error> {
         loop {
             match self.step(wish) {
@@ -178,7 +179,7 @@ impl TlsStream {
     /// Receives more of the next record.
     async fn receive(&mut self) -> Result<(), Error> {
         if self.received == self.incoming.len() {
-            // A message of the handshake has several records.
+            // A handshake message may have several records.
             self.incoming.resize(self.received + RECORD, 0);
         }
         let room = self.incoming.get_mut(self.received..).unwrap_or_default();
@@ -207,7 +208,7 @@ impl TlsStream {
     }
 }
 
-/// Why a record was not encoded: the room that it needs, if that is the reason.
+/// The reason why a record was not encoded, with the space that it needs if the buffer is too small.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn not_encoded(error: EncodeError) -> Option<usize> {
     match error {
@@ -218,7 +219,7 @@ fn not_encoded(error: EncodeError) -> Option<usize> {
     }
 }
 
-/// Why a record was not encrypted: the room that it needs, if that is the reason.
+/// The reason why a record was not encrypted, with the space that it needs if the buffer is too small.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn not_encrypted(error: EncryptError) -> Option<usize> {
     match error {
@@ -229,7 +230,7 @@ fn not_encrypted(error: EncryptError) -> Option<usize> {
     }
 }
 
-/// Lets `write` append bytes to a vector, which grows as much as `write` requires.
+/// Appends bytes to a vector with `write`. The vector grows by as much as `write` requires.
 fn append(
     to: &mut Vec<u8>,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
@@ -261,7 +262,7 @@ impl Read for TlsStream {
             return Ok(0);
         }
         if self.taken == self.plaintext.len() && !self.ended {
-            // Bytes can come with the end.
+            // The last bytes can arrive together with the end.
             self.grant(Wish::Nothing).await?;
         }
         let available = self.plaintext.get(self.taken..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The client against `openssl s_server`, over the machine's network, with certificates that openssl has made.
+//! Tests the client against `openssl s_server`, over the machine's network, with certificates that openssl has created.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -34,11 +34,11 @@ const RSA_4096: &[&str] = &["RSA", "-pkeyopt", "rsa_keygen_bits:4096"];
 const ECDSA: Keys = Keys { root: P384, others: P256, hash: "-sha384" };
 const RSA: Keys = Keys { root: RSA_4096, others: RSA_2048, hash: "-sha256" };
 
-/// The certificates of a root, an authority that it has certified, and a server that the authority has certified.
+/// A chain of three certificates: a root, an authority certified by the root, and a server certified by the authority.
 struct Chain(TempDir);
 
 impl Chain {
-    /// Makes a chain for the server `localhost`. `authority` is the extension that says what the second may do.
+    /// Creates a chain for the server `localhost`. `authority` is the extension that restricts the second certificate.
     fn new(keys: Keys, authority: &str, days: &str) -> Result<Self> {
         let this = Self(TempDir::new()?);
         this.key("root", keys.root)?;
@@ -124,7 +124,7 @@ impl Server {
             .spawn()
             .context("openssl, of Debian's package openssl")?;
         let output = process.stdout.take().context("a pipe")?;
-        // It prints its address when it serves: `ACCEPT 127.0.0.1:40123`.
+        // The server prints its address when it is ready: `ACCEPT 127.0.0.1:40123`.
         let mut lines = BufReader::new(output).lines();
         let port = loop {
             let line = lines.next().context("openssl has ended without serving")??;
@@ -145,7 +145,7 @@ impl Drop for Server {
     }
 }
 
-/// Fetches a page on a host with the machine's network, as a driver's task. Fails if memory of the kernel's is left.
+/// Fetches a page on a host with the machine's network, as a driver's task. Fails if kernel memory is left.
 fn fetch(root: &[u8], url: &str) -> Result<Result<(u16, String), Error>> {
     let host = Host::new(Config::real());
     let entered = host.enter();
@@ -174,7 +174,7 @@ fn fetch(root: &[u8], url: &str) -> Result<Result<(u16, String), Error>> {
 
 const AUTHORITY: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n";
 
-/// The page of a server is fetched, with each kind of keys and both ciphers.
+/// Fetches a server's page with each kind of key and both ciphers.
 #[test]
 fn a_page_is_fetched() -> Result<()> {
     for keys in [ECDSA, RSA] {
@@ -230,14 +230,14 @@ fn a_wrong_certificate_is_refused() -> Result<()> {
     };
     let root = chain.roots()?;
     refused(&chain, &root, "127.0.0.1", "NotValidForName")?;
-    // Roots of the same name with another key, and of another name.
+    // A root with the same name and another key, and a root with another name.
     let other = Chain::new(ECDSA, AUTHORITY, "30")?;
     refused(&chain, &other.roots()?, "localhost", "BadSignature")?;
     other.openssl(&["x509", "-in", "server.pem", "-outform", "DER", "-out", "root.der"])?;
     refused(&chain, &other.roots()?, "localhost", "UnknownIssuer")?;
     let expired = Chain::new(ECDSA, AUTHORITY, "-1")?;
     refused(&expired, &expired.roots()?, "localhost", "Expired")?;
-    // The second certificate may not certify others. Without `std`, rustls does not say that of the error.
+    // The second certificate may not certify others. Without `std`, rustls does not name this reason in the error.
     let no_authority = Chain::new(ECDSA, "basicConstraints=CA:FALSE\n", "30")?;
     refused(&no_authority, &no_authority.roots()?, "localhost", "Other(OtherError)")
 }
@@ -252,7 +252,7 @@ fn an_older_protocol_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// A server that is none of TLS, one that hangs up, and a URL without TLS.
+/// A server without TLS, a server that disconnects, and a URL without TLS.
 #[test]
 fn data_that_is_not_tls_is_refused() -> Result<()> {
     let chain = Chain::new(ECDSA, AUTHORITY, "30")?;

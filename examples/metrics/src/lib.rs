@@ -3,8 +3,8 @@
 //! | file | contents |
 //! |---|---|
 //! | `text.rs` | Prometheus' text format, and bounded text |
-//! | `metrics.rs` | the metrics: what `wsk` counts |
-//! | `server.rs` | as much of HTTP/1.1 as a scrape needs |
+//! | `metrics.rs` | the metrics: the counters of `wsk` |
+//! | `server.rs` | the part of HTTP/1.1 that a scrape needs |
 //!
 //! The crate `metrics-driver`, in the folder `driver`, wraps it in a driver.
 

@@ -1,4 +1,4 @@
-//! The metrics: what `wsk` counts in this driver.
+//! The metrics: the counters of `wsk` in this driver.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as a scrape needs: one request for each connection, and an answer with its length.
+//! The part of HTTP/1.1 that a scrape needs: one request per connection, and a response with its length.
 
 use core::fmt::{self, Write as _};
 use core::time::Duration;
@@ -14,7 +14,7 @@ pub type Log = fn(fmt::Arguments<'_>);
 /// The maximum size of a request in bytes, and the size of an answer: the metrics take less than 1,500.
 const SIZE: usize = 4096;
 
-/// The media type of other answers.
+/// The media type of other responses.
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// The timeout of a connection, from its request to its end.
@@ -70,13 +70,13 @@ async fn answer(stream: TcpStream) -> Result<()> {
         length += received;
         match read(request.get(..length).unwrap_or_default()) {
             Some(answer) => break answer,
-            // The peer ended the connection in the middle of its request, or made none.
+            // The peer ended the connection during its request or before it.
             None if received == 0 => return Ok(()),
             None if length == SIZE => break Answer::TooLarge,
             None => {}
         }
     };
-    // The request is not needed any more.
+    // The request is no longer needed.
     let length = write(answer, &mut request);
     stream.send_all(request.slice(..length)?).await.into_result()?;
     stream.finish(PATIENCE).await
@@ -96,11 +96,11 @@ enum Answer {
     InternalError,
 }
 
-/// Reads a request, of which there may be only a part so far: its first line, up to the empty line after its headers.
+/// Parses a request that may be incomplete: its first line, and its headers up to the empty line after them.
 ///
-/// Crates that read HTTP can panic, which a driver must not on what comes from the network.
+/// Crates that parse HTTP can panic. A driver must not panic on data from the network.
 fn read(bytes: &[u8]) -> Option<Answer> {
-    // What is not even a method, such as the beginning of TLS, may never have an empty line.
+    // Data that does not begin with a method, such as a TLS handshake, may never contain an empty line.
     if !bytes.first()?.is_ascii_uppercase() {
         return Some(Answer::BadRequest);
     }

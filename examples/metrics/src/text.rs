@@ -8,7 +8,7 @@ pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How a value changes.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
-    /// It only grows, until the driver is loaded anew.
+    /// It only grows, until the driver is reloaded.
     Counter,
     /// It grows and shrinks.
     Gauge,
@@ -25,7 +25,8 @@ impl Kind {
 
 /// Writes a metric that has one value: its help text, its kind and the value, each on a line.
 ///
-/// Names have ASCII letters and underscores, and help texts neither a line break nor a backslash, so nothing is escaped.
+/// Names consist of ASCII letters and underscores, and help texts have no line breaks or backslashes, so nothing is
+/// escaped.
 pub(crate) fn write_metric(
     to: &mut fmt::Formatter<'_>,
     (name, kind, help): (&str, Kind, &str),
@@ -35,7 +36,7 @@ pub(crate) fn write_metric(
     write!(to, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
 }
 
-/// The number of bytes of a text.
+/// The length of a text in bytes.
 pub(crate) fn length(text: &dyn fmt::Display) -> Result<usize, fmt::Error> {
     struct Length(usize);
 
@@ -51,7 +52,7 @@ pub(crate) fn length(text: &dyn fmt::Display) -> Result<usize, fmt::Error> {
     Ok(length.0)
 }
 
-/// Text in bytes of a fixed size. What does not fit is an error.
+/// Text in a buffer of a fixed size. Text that does not fit is an error.
 pub(crate) struct Text<'a> {
     bytes: &'a mut [u8],
     length: usize,

@@ -1,4 +1,4 @@
-//! The exporter on a host: a scraper in the same network.
+//! Tests the exporter on a host, with a scraper in the same network.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn with_exporter(test: impl AsyncFnOnce(&Provider) -> Result<()>) -> Result<()> 
     Ok(())
 }
 
-/// Sends the parts of a request, and returns what comes back until the exporter ends the connection.
+/// Sends the parts of a request, and returns the bytes received until the exporter ends the connection.
 async fn ask(wsk: &Provider, parts: &[&[u8]]) -> Result<String> {
     let stream = TcpStream::connect(wsk, ADDRESS).await?;
     for part in parts {
@@ -48,7 +48,7 @@ async fn ask(wsk: &Provider, parts: &[&[u8]]) -> Result<String> {
     }
 }
 
-/// The head and the body of an answer, whose length is as the head says.
+/// The head and the body of a response. Checks the length in the head.
 fn split(answer: &str) -> (&str, &str) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();

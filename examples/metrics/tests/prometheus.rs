@@ -59,7 +59,7 @@ struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // If it has ended by itself, the test has failed.
+        // If the server has ended by itself, the test has failed.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -93,7 +93,7 @@ fn the_server_of_prometheus_scrapes_them() -> Result<()> {
     })
 }
 
-/// The first value that a query has. Nothing announces it, so it is asked for again until there is one.
+/// The first value of a query. Nothing announces the value, so the query is repeated until it has one.
 fn eventually(server: SocketAddr, query: &str) -> String {
     let started = Instant::now();
     loop {

@@ -37,7 +37,7 @@ pub async fn control(listener: TcpListener, sender: Sender) -> Result<()> {
     }
 }
 
-/// Whether a connection ended because of its peer, before it was served: the next one can be accepted.
+/// Whether a connection was ended by its peer before it was served. The next connection can be accepted.
 fn is_caused_by_peer(kind: ErrorKind) -> bool {
     matches!(
         kind,

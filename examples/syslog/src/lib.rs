@@ -1,4 +1,5 @@
-//! A syslog sender: messages of RFC 5424 over UDP (RFC 5426), from a bounded queue that callbacks fill at `DISPATCH_LEVEL`.
+//! A syslog sender: messages of RFC 5424 over UDP (RFC 5426), from a bounded queue that callbacks fill at
+//! `DISPATCH_LEVEL`.
 //!
 //! | file | contents |
 //! |---|---|

@@ -7,7 +7,7 @@ use core::fmt::{self, Write as _};
 pub enum Severity {
     /// 3: a failure.
     Error = 3,
-    /// 4: something that may become a failure.
+    /// 4: a condition that may become a failure.
     Warning = 4,
     /// 6: an event of normal operation.
     Informational = 6,
@@ -16,8 +16,8 @@ pub enum Severity {
 /// The facility `local0`, times eight.
 const FACILITY: u8 = 16 * 8;
 
-/// A message in a place of its own, so that a queue of them needs no allocation for each. The text has up to 200 bytes, and
-/// more is cut off at the end of a character.
+/// A message with inline storage, so a queue of messages needs no allocation per message. The text has up to 200 bytes;
+/// a longer text is truncated at a character boundary.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {
     severity: Severity,
@@ -35,7 +35,7 @@ impl Message {
     #[must_use]
     pub fn new(severity: Severity, text: fmt::Arguments<'_>) -> Self {
         let mut message = Self { severity, text: [0; Self::SIZE], length: 0 };
-        // The only error is that the text is cut off.
+        // The only error is a truncated text.
         let _ = message.write_fmt(text);
         message
     }
@@ -63,8 +63,8 @@ impl fmt::Write for Message {
     }
 }
 
-/// The form in a datagram: version 1, without a time and a host, for which a driver has no cheap source; the server adds its own.
-/// The text is UTF-8, marked by a byte order mark.
+/// Formats the message for a datagram: version 1, without a time and a host, which a driver cannot determine cheaply.
+/// The server adds its own. The text is UTF-8, marked by a byte order mark.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let priority = FACILITY + self.severity as u8;
@@ -72,7 +72,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// Writes text into bytes.
+/// Writes text into a byte buffer.
 pub(crate) struct Cursor<'a> {
     bytes: &'a mut [u8],
     length: usize,

@@ -10,7 +10,7 @@ use wsk::{BufResult, Buffer, Result, UdpSocket};
 
 use crate::message::{Cursor, Message, Severity};
 
-/// The size of a datagram: every server takes it, and it fits into one packet.
+/// The maximum size of a datagram: every server accepts it, and it fits into one packet.
 const DATAGRAM: usize = 480;
 
 /// The outcomes of the messages.
@@ -38,7 +38,7 @@ pub struct Sender {
     counters: Arc<Counters>,
 }
 
-/// The other end of the queue, for [`send`].
+/// The receiving end of the queue, for [`send`].
 pub struct Queue {
     messages: mpsc::Receiver<Message>,
     counters: Arc<Counters>,
@@ -57,7 +57,8 @@ impl Sender {
         Ok((Self { messages: sender, counters }, queue))
     }
 
-    /// Puts a message into the queue, or counts it as dropped if the queue is full. Allocates nothing and does not wait.
+    /// Puts a message into the queue, or counts it as dropped if the queue is full. Allocates nothing and does not
+    /// wait.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     pub fn log(&self, severity: Severity, text: fmt::Arguments<'_>) {
@@ -81,7 +82,8 @@ impl Sender {
 ///
 /// # Errors
 ///
-/// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a datagram. A datagram that the network refuses is counted.
+/// `STATUS_INSUFFICIENT_RESOURCES` if there is no memory for a datagram. A datagram that the network refuses is
+/// counted.
 pub async fn send(socket: &UdpSocket, server: SocketAddr, queue: Queue) -> Result<()> {
     // Its state is in the pool: a task's own state is on the stack while the task is spawned.
     PoolBox::pin_with(|| send_all(socket, server, queue))?.await
@@ -91,7 +93,7 @@ async fn send_all(socket: &UdpSocket, server: SocketAddr, mut queue: Queue) -> R
     let mut reported = 0;
     let mut buffer = Buffer::new(DATAGRAM)?;
     loop {
-        // The message itself is not kept while its datagram is sent: it would be in the task's memory.
+        // The message is dropped before its datagram is sent; otherwise it would take space in the task's memory.
         let length = match queue.messages.recv().await {
             Some(message) => write_datagram(&mut buffer, &message),
             None => return Ok(()),
@@ -106,10 +108,10 @@ async fn send_all(socket: &UdpSocket, server: SocketAddr, mut queue: Queue) -> R
     }
 }
 
-/// Writes a message as it is sent. Returns its size.
+/// Writes a message in the form in which it is sent. Returns its size.
 fn write_datagram(buffer: &mut [u8], message: &Message) -> usize {
     let mut datagram = Cursor::new(buffer);
-    // A message always fits: its text, and less than 100 bytes around it.
+    // A message always fits: its text and less than 100 other bytes.
     let _ = write!(datagram, "{message}");
     datagram.written().len()
 }

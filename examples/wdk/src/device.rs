@@ -26,15 +26,16 @@ static INTERFACE: GUID = GUID {
     Data4: [0x9D, 0x3B, 0x2C, 0x61, 0x8E, 0x47, 0xF0, 0x15],
 };
 
-/// The control code that returns the number of bytes discarded, a `u64`: `CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_BUFFERED,
-/// FILE_READ_ACCESS)`.
+/// The control code that returns the number of bytes discarded, a `u64`: `CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800,
+/// METHOD_BUFFERED, FILE_READ_ACCESS)`.
 const GET_COUNT: ULONG = (0x22 << 16) | (1 << 14) | (0x800 << 2);
 
-/// What belongs to a device, in the memory that the framework allocates with it.
+/// The context of a device, in memory that the framework allocates with the device.
 struct Device {
     /// The number of bytes discarded.
     discarded: Arc<AtomicU64>,
-    /// Only `prepare_hardware` and `release_hardware` use it, which the framework never calls at the same time for a device.
+    /// Used only by `prepare_hardware` and `release_hardware`, which the framework never calls at the same time for a
+    /// device.
     client: Option<DeviceClient<()>>,
 }
 
@@ -75,7 +76,7 @@ unsafe fn context(device: WDFOBJECT) -> *mut Device {
 ///
 /// Called by the framework, at `PASSIVE_LEVEL`.
 pub(crate) unsafe extern "C" fn add(_driver: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> NTSTATUS {
-    // Before the device, so that its context is complete as soon as it exists.
+    // Created before the device, so that the device's context is complete as soon as the device exists.
     let discarded = match Arc::new(AtomicU64::new(0)) {
         Ok(discarded) => discarded,
         Err(error) => return error.status(),
@@ -149,7 +150,7 @@ unsafe fn create_queue(device: WDFDEVICE) -> NTSTATUS {
         EvtIoDeviceControl: Some(device_control),
         ..WDF_IO_QUEUE_CONFIG::default()
     };
-    // As many at a time as there are.
+    // No limit on concurrent requests.
     config.Settings.Parallel.NumberOfPresentedRequests = ULONG::MAX;
     // SAFETY: the device is valid (this function's contract); the configuration has the framework's size.
     unsafe {
@@ -262,7 +263,7 @@ unsafe extern "C" fn device_control(
     let device = unsafe { call_unsafe_wdf_function_binding!(WdfIoQueueGetDevice, queue) };
     // SAFETY: the device is one of `add`.
     let context = unsafe { context(device.cast()) };
-    // SAFETY: the context is complete. Only this field is borrowed, which nothing changes but by its atomic operations.
+    // SAFETY: the context is complete. Only this field is borrowed, which is changed by its atomic operations only.
     let counter: &AtomicU64 = unsafe { &(*context).discarded };
     let count = counter.load(Ordering::Relaxed);
     let mut output: PVOID = ptr::null_mut();

@@ -7,8 +7,8 @@
 //! | `discard.rs` | the server: the discard protocol (RFC 863) |
 //! | `names.rs` | a look-up without `wsk`: WSK's function, with an IRP, an event and a string of `wdk-sys` |
 //!
-//! The panic handler and the allocator are those of windows-drivers-rs, and so wsk-driver's are off. Built by `cargo wdk
-//! build`, on Windows with a WDK.
+//! The panic handler and the allocator are those of windows-drivers-rs, so wsk-driver's are off. Build it with `cargo
+//! wdk build`, on Windows with a WDK.
 
 #![no_std]
 
@@ -43,7 +43,7 @@ pub unsafe extern "system" fn driver_entry(
     registry_path: PCUNICODE_STRING,
 ) -> NTSTATUS {
     wsk_driver::set_name(&"wdk-driver");
-    // Before the first allocation, which decides for a tag.
+    // Set before the first allocation, which fixes the tag.
     if let Err(error) = wsk::pool::set_tag(*b"Wdkd") {
         return error.status();
     }

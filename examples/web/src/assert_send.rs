@@ -20,9 +20,9 @@ use core::task::{Context, Poll};
 /// The future was created by calling a `Send` closure, which kept no reference into it.
 struct AssertSend<F>(F);
 
-// SAFETY: by the invariant, every value in the future that is not `Send` was created by its `Send` constructor or by its
-// polls. Such values cannot be stored outside the future: `no_std` code has no thread-local variables, and a static must
-// be `Sync`. So no other thread can refer to them, and the runtime orders all polls and the drop.
+// SAFETY: by the invariant, every value in the future that is not `Send` was created by its `Send` constructor or by
+// its polls. Such values cannot be stored outside the future: `no_std` code has no thread-local variables, and a static
+// must be `Sync`. So no other thread can refer to them, and the runtime orders all polls and the drop.
 unsafe impl<F> Send for AssertSend<F> {}
 
 impl<F: Future> Future for AssertSend<F> {
@@ -35,7 +35,7 @@ impl<F: Future> Future for AssertSend<F> {
     }
 }
 
-/// Calls `make`, and returns its future as one that is `Send`.
+/// Calls `make`, and wraps its future in a type that is `Send`.
 pub(crate) fn assert_send<F: Future<Output: Send>>(
     make: impl FnOnce() -> F + Send,
 ) -> impl Future<Output = F::Output> + Send {

@@ -146,8 +146,8 @@ async fn answer(
 }
 
 impl Site {
-    /// Fetches the configured page in a separate task: client and server each use so much stack that one must not run on
-    /// top of the other.
+    /// Fetches the configured page in a separate task: client and server each use so much stack that one must not run
+    /// on top of the other.
     async fn page(
         &self,
         spawner: &Spawner,

@@ -1,4 +1,4 @@
-//! What C and C++ read differently: libclang parses the headers as C++, and drivers include them in C.
+//! Declarations that C and C++ read differently: libclang parses the headers as C++, and drivers include them in C.
 
 use clang::diagnostic::{Diagnostic, Severity};
 use clang::{Entity, EntityKind};

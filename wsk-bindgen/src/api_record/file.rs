@@ -1,4 +1,4 @@
-//! A record's file: the items that a release has beyond, or otherwise than, the release before it.
+//! The file of a record: the items of a release that are new or changed since the release before it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -132,7 +132,7 @@ pub(crate) struct ReleaseToWrite<'a> {
     pub(crate) release: &'a str,
     pub(crate) processors: &'a [String],
     pub(crate) items: &'a Items,
-    /// The release before it, of which everything is left out that is the same.
+    /// The release before it. Items that are the same in both are left out.
     pub(crate) after: Option<(&'a str, &'a Items)>,
 }
 

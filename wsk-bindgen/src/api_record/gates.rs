@@ -69,7 +69,7 @@ impl Gates {
         }
     }
 
-    /// Adds a condition, unless it asks for C++, as which the headers are always read.
+    /// Adds a condition, unless it tests for C++: the headers are always read as C++.
     fn add(&mut self, around: Option<usize>, text: Option<String>) -> Option<usize> {
         let Some(text) = text.filter(|text| !text.contains("__cplusplus")) else { return around };
         let depth = around.map_or(0, |around| self.conditions[around].depth) + 1;
@@ -77,7 +77,7 @@ impl Gates {
         Some(self.conditions.len() - 1)
     }
 
-    /// The gate of what stands on a line, counted from one.
+    /// The gate of the declaration on a line, counted from one.
     pub(crate) fn of_line(&self, line: u32) -> Result<Option<String>> {
         let index = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
         let Some(innermost) = index.and_then(|index| *self.lines.get(index)?) else {
@@ -107,7 +107,7 @@ struct Branch {
     /// The conditions around it, and those of the branches before it.
     around: Option<usize>,
     condition: Option<String>,
-    /// Its own condition, or if it has none, the one around it.
+    /// Its own condition, or else the condition around it.
     innermost: Option<usize>,
 }
 
@@ -168,7 +168,7 @@ pub(super) fn macros(text: &str) -> impl Iterator<Item = MacroDefinition> {
                     }
                     None => (None, rest),
                 };
-            // clang refuses others: it must not find them in what is written for it.
+            // clang rejects other names, so they must not occur in the source that is written for it.
             let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
             let body = body.trim().to_owned();
             is_name.then(|| MacroDefinition { name: name.to_owned(), parameters, body })
@@ -253,7 +253,7 @@ fn line_comment(text: &str) -> usize {
     ends.into_iter().find(is_end).unwrap_or(text.len())
 }
 
-/// Whether an apostrophe behind this text separates digits (`1'000`). It does not behind the prefix of a character:
+/// Whether an apostrophe after this text separates digits (`1'000`). After the prefix of a character, it does not:
 /// `L'a'`, `u8'a'`.
 fn is_in_number(text: &str) -> bool {
     text.ends_with(is_of_name) && !ends_with_prefix(text)
@@ -264,8 +264,8 @@ fn ends_with_prefix(text: &str) -> bool {
     last.is_some_and(|last| ["L", "u", "U", "u8"].contains(&last))
 }
 
-/// The length of the string or character that a text begins with. An apostrophe that is none, such as that of an
-/// `#error`, ends with its line.
+/// The length of the string or character that a text begins with. An apostrophe that starts no character, such as one
+/// in an `#error`, extends to the end of its line.
 pub(super) fn quoted(text: &str, quote: char) -> usize {
     let mut characters = text.char_indices().skip(1);
     while let Some((at, character)) = characters.next() {
@@ -369,7 +369,7 @@ mod tests {
         );
     }
 
-    /// An apostrophe in a number is no character, and one before a letter's prefix is.
+    /// An apostrophe in a number does not start a character, and one after a letter's prefix does.
     #[test]
     fn digits_may_be_separated() {
         assert!(is_balanced("1'000'0") && is_balanced("(L'(')") && !is_balanced("(u8')'"));
@@ -409,7 +409,7 @@ mod tests {
         }
     }
 
-    /// What is nested deeply takes no more than its lines, and an item in it is refused.
+    /// Deep nesting takes no more memory than its lines, and an item in it is rejected.
     #[test]
     fn deep_conditions_are_refused_at_their_items() {
         const DEPTH: usize = 100_000;

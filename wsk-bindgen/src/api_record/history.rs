@@ -6,8 +6,8 @@ use super::items::{ItemKind, Items};
 use super::records::{Record, Records};
 use super::windows::{Releases, WindowsRelease};
 
-/// The first Windows of each item. A gate says it; without one, it is the Windows of the first kit that has
-/// the item.
+/// The first Windows of each item: that of its gate, or, without a gate, the Windows of the first kit that has the
+/// item.
 #[derive(Clone, Copy)]
 pub(crate) struct History<'a> {
     /// Oldest first.
@@ -23,7 +23,7 @@ pub(crate) struct Length<'a> {
 }
 
 impl<'a> History<'a> {
-    /// As it is known with the kit of a release.
+    /// The history up to the kit of a release.
     pub(crate) fn until(
         release: &str,
         records: &'a Records,
@@ -40,7 +40,7 @@ impl<'a> History<'a> {
         Ok(Self { records: &records[..=last], releases })
     }
 
-    /// As it is known with all kits.
+    /// The history with all kits.
     pub(crate) fn all(records: &'a Records, releases: &'a Releases) -> Self {
         Self { records: records.all(), releases }
     }
@@ -54,12 +54,12 @@ impl<'a> History<'a> {
         self.releases.of_kit(&first.release)
     }
 
-    /// Of an item or an enumerator, if it is recorded.
+    /// The first Windows of an item or an enumerator, if it is recorded.
     pub(crate) fn of_item(self, name: &str) -> Result<Option<&'a WindowsRelease>> {
         self.first(|items| gate_of_item(items, name)).with_context(|| name.to_owned())
     }
 
-    /// Of a structure's field, if it is recorded.
+    /// The first Windows of a structure's field, if it is recorded.
     pub(crate) fn of_field(
         self,
         structure: &str,

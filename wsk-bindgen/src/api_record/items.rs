@@ -11,7 +11,7 @@ pub(crate) type Items = BTreeMap<String, Item>;
 /// One item of C.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Item {
-    /// The condition that it stands under, if any.
+    /// The preprocessor condition around it, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gate: Option<String>,
     #[serde(flatten)]
@@ -43,7 +43,7 @@ pub(crate) enum ItemKind {
     Variable {
         of: String,
     },
-    /// A macro with parameters, or one that stands for something else than a number.
+    /// A macro with parameters, or one whose value is not a number.
     Macro(Macro),
 }
 

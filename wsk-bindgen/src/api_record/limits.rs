@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 
 use super::gates::{quoted, without_comments};
 
-/// Of the text, in bytes. wsk.h has about 30,000.
+/// The maximum size of the text in bytes. wsk.h has about 30,000.
 const MAX_SIZE: usize = 4 << 20;
-/// Of a declaration or a directive. wsk.h has fewer than 200 in each.
+/// The maximum number of tokens in a declaration or a directive. wsk.h has fewer than 200 in each.
 const MAX_TOKENS: usize = 20_000;
 
 /// Checks the text of this file.

@@ -72,7 +72,7 @@ pub fn conditions(text: &str) -> Vec<Option<String>> {
     text.lines().zip(1..).map(|(_, line)| of_line(line)).collect()
 }
 
-/// Whether a header's text is within the limits of what clang is given to read.
+/// Whether a header's text is within the limits for clang.
 #[must_use]
 pub fn is_within_limits(text: &str) -> bool {
     limits::check(Path::new(HEADER), text).is_ok()

@@ -122,8 +122,8 @@ pub(super) fn value_of(name: &str, parameters: Option<usize>) -> String {
     format!("{form}_{name}")
 }
 
-/// The input of clang: the headers, and a constant for each macro. `constexpr` refuses what is no constant
-/// expression, such as `1 << 100`, and `auto` keeps the type: a number that is no integer is not made one.
+/// The input of clang: the headers, and a constant for each macro. `constexpr` rejects a value that is not a constant
+/// expression, such as `1 << 100`. `auto` keeps the type: a number that is not an integer is not converted to one.
 pub(super) fn wrapper(text: &str) -> String {
     let mut wrapper = format!("#include <ntddk.h>\n#include <{HEADER}>\n");
     let mut names = BTreeSet::new();
@@ -159,8 +159,8 @@ pub(super) fn wrapper(text: &str) -> String {
     wrapper
 }
 
-/// Fails if clang has found an error in the headers. Returns the lines of the wrapper with errors: their macros
-/// are no integers.
+/// Fails if clang has found an error in the headers. Returns the lines of the wrapper with errors, whose macros are not
+/// integers.
 fn check(unit: &TranslationUnit<'_>) -> Result<BTreeSet<u32>> {
     let mut errors = Vec::new();
     let mut rejected = BTreeSet::new();

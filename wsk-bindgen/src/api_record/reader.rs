@@ -277,8 +277,7 @@ impl<'tu> Reader<'tu> {
     }
 
     pub(super) fn finish(mut self) -> Result<Header> {
-        // A gate that closes in a structure is that of its fields from there on: what stands below the
-        // gate of the whole is said once.
+        // A gate inside a structure applies to the fields below it. The gate of the whole structure is recorded once.
         for item in self.items.values_mut() {
             if let ItemKind::Structure(structure) = &mut item.kind {
                 for field in &mut structure.fields {
@@ -309,7 +308,7 @@ impl<'tu> Reader<'tu> {
             }
             let tokens = || entity.get_range().map(|range| range.tokenize()).unwrap_or_default();
             let parameters = entity.is_function_like_macro().then(|| parameters(&tokens()));
-            // One with letters that only clang accepts has no constant, and is not lost.
+            // A macro with letters that only clang accepts has no constant. It is recorded nevertheless.
             let value = self.values.get(&value_of(name, parameters)).copied();
             let kind = match (parameters, value) {
                 (Some(_), sample) => ItemKind::Macro(Macro { parameters, sample, text: None }),
@@ -329,7 +328,8 @@ impl<'tu> Reader<'tu> {
     }
 }
 
-/// The value of a constant, if it is an integer of at most 64 bits. Pointers and floating-point numbers are none.
+/// The value of a constant, if it is an integer of at most 64 bits. Pointers and floating-point numbers have no such
+/// value.
 pub(crate) fn integer(constant: &Entity<'_>) -> Option<Number> {
     let ty = constant.get_type()?.get_canonical_type();
     let is_integer = ty.is_integer() || ty.get_kind() == TypeKind::Enum;
@@ -350,7 +350,7 @@ fn enumerator_value(enumeration: &Entity<'_>, enumerator: &Entity<'_>) -> Option
     Some(if ty.is_unsigned_integer() { unsigned.cast_signed() } else { signed })
 }
 
-/// The alignment that a typedef has and its type has not.
+/// The alignment of a typedef that its type does not have.
 pub(crate) fn alignment_of_its_own(typedef: &Entity<'_>) -> Option<usize> {
     let own = typedef.get_type()?.get_alignof().ok()?;
     let ty = typedef.get_typedef_underlying_type()?.get_canonical_type();

@@ -38,7 +38,7 @@ pub(crate) fn folder(headers: &Path) -> PathBuf {
 }
 
 impl Records {
-    /// Refuses headers whose sdkddkver.h is of `release`, and whose wsk.h has the items of another recorded release.
+    /// Rejects headers whose sdkddkver.h is of `release`, but whose wsk.h has the items of another recorded release.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Records {
         Ok(())
     }
 
-    /// From the folder of this project's headers.
+    /// Loads the records from the folder of this project's headers.
     pub(crate) fn load(headers: &Path, releases: &Releases) -> Result<Self> {
         let mut files = read_files(&folder(headers))?;
         let mut records = Self::default();
@@ -119,7 +119,7 @@ impl Records {
         self.0.sort_by_key(order);
     }
 
-    /// The files as they have to be, by name.
+    /// The expected files, by name.
     pub(crate) fn files(&self) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         let mut before: Option<&Record> = None;

@@ -83,7 +83,7 @@ impl<'tu> Spelling<'tu> {
         parameters.join(", ")
     }
 
-    /// A structure without a name is its members, an enumeration without one its enumerators.
+    /// An unnamed structure is spelled as its members, and an unnamed enumeration as its enumerators.
     fn members(&self, ty: &Type<'tu>) -> String {
         if let Some(declaration) = ty.get_declaration()
             && declaration.get_kind() == EntityKind::EnumDecl

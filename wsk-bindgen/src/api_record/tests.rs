@@ -1,4 +1,4 @@
-//! The committed records: as they are written, as the bindings are, and as the history of WSK is known.
+//! Checks the committed records against their own format, the bindings, and the known history of WSK.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -56,7 +56,7 @@ fn items_are_dated_by_gates_and_first_kits() {
         ("PFN_WSK_CONNECT_EX", "10.1703"),
         ("WSK_FLAG_OOB", "10.1709"),
         ("SIO_WSK_SET_RECEIVE_EX_CALLBACK", "10.1803"),
-        // Which is wrong here: bindings.toml says Windows 8, and why.
+        // This is wrong: bindings.toml says Windows 8, and gives the reason.
         ("SIO_WSK_SET_TCP_SILENT_MODE", "10"),
     ] {
         assert_eq!(of_item(name), since, "{name}");
@@ -88,7 +88,7 @@ fn a_history_ends_with_its_release() {
     assert!(error.contains("no record below headers/records is of 10.0.99999"), "{error}");
 }
 
-/// A field in the middle of a table is a slot that old clients call as another.
+/// A new field in the middle of a table is a slot that old clients call for another function.
 #[test]
 fn a_table_that_grows_in_its_middle_is_refused() {
     let (releases, mut records) = committed();
@@ -199,7 +199,7 @@ fn number(expr: &Expr) -> Number {
     literal.base10_parse().unwrap()
 }
 
-/// The record of the release that the bindings are of has what they have, and they have what it has.
+/// The bindings and the record of their release have the same items.
 #[test]
 fn the_bindings_are_what_is_recorded() {
     let config = BindingsConfig::load(&project::root().join("headers")).unwrap();
@@ -223,7 +223,7 @@ fn the_bindings_are_what_is_recorded() {
                 assert_eq!(bindings.parameters.remove(name), Some(names), "{name}");
             }
             ItemKind::Alias { .. } => remove(&mut bindings.types, name),
-            // Written by hand in wsk-sys, which bindings.toml says.
+            // Hand-written in wsk-sys, according to bindings.toml.
             ItemKind::Macro(_) | ItemKind::Variable { .. } => {
                 assert!(name == "WSKAPI" || config.wsk[name].by_hand, "{name}");
             }

@@ -19,7 +19,7 @@ pub(crate) struct Releases {
 pub(crate) struct WindowsRelease {
     /// Its name in `headers/bindings.toml`.
     pub(crate) since: String,
-    /// In sentences.
+    /// Its name in sentences.
     pub(crate) name: String,
     /// Major, minor and build.
     pub(crate) version: [u32; 3],
@@ -31,7 +31,7 @@ pub(crate) struct WindowsRelease {
 const FILE: &str = "headers/windows.toml";
 
 impl Releases {
-    /// From the folder of this project's headers.
+    /// Loads the file from the folder of this project's headers.
     pub(crate) fn load(headers: &Path) -> Result<Self> {
         let path = headers.join("windows.toml");
         let text = std::fs::read_to_string(&path)
@@ -52,7 +52,7 @@ impl Releases {
         Ok(releases)
     }
 
-    /// The release that is called so in `headers/bindings.toml`.
+    /// The release with this name in `headers/bindings.toml`.
     pub(crate) fn called(&self, since: &str) -> Result<&WindowsRelease> {
         self.windows.iter().find(|windows| windows.since == since).with_context(|| {
             let known: Vec<&str> = self.windows.iter().map(|it| it.since.as_str()).collect();
@@ -205,7 +205,7 @@ mod tests {
         assert!(error.contains("NTDDI_WIN7, so they are of 7600"), "{error}");
     }
 
-    /// `--as` and the name of a folder do not make headers those of another release.
+    /// `--as` and the name of a folder do not change the release of headers.
     #[test]
     fn a_given_name_does_not_override_the_headers() {
         let releases = releases();
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(releases.identify(&targets(&[]), Some("10.0.26100")).unwrap(), "10.0.26100");
     }
 
-    /// An older Windows has its entry already: what is missing is the kit.
+    /// An older Windows already has its entry; only the kit is missing.
     #[test]
     fn a_kit_of_a_known_windows_is_asked_for_alone() {
         let releases = releases();

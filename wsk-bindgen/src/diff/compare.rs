@@ -125,7 +125,7 @@ impl Comparison<'_> {
         self.add(Aspect::Gate, member, text, effect);
     }
 
-    /// The Windows of a gate. Without a gate, the Windows of the first kit.
+    /// The first Windows for which a gate is open. Without a gate, the Windows of the first kit.
     fn since(&self, member: Option<&str>, gate: Option<&str>) -> Option<[u32; 3]> {
         let Some(gate) = gate else {
             let first = self.history.first_kit(self.name, member);
@@ -190,7 +190,7 @@ impl Comparison<'_> {
     }
 
     fn structures(&mut self, old: &Structure, new: &Structure) {
-        // WSK allocates its tables: a driver that was compiled with a shorter one does not read the rest.
+        // WSK allocates its tables. A driver that was compiled with a shorter table does not read the additional slots.
         let is_longer_table = is_provider_table(self.name)
             && new.size > old.size
             && new.align == old.align
@@ -209,7 +209,7 @@ impl Comparison<'_> {
             self.add(Aspect::Layout, None, text, Effect::abi_break("its alignment changes"));
         }
         let is_new = |field: &Field| old.fields.iter().all(|it| it.name != field.name);
-        // A removed field, with a new field of the same type in its place.
+        // A field was removed, and a new field of the same type is in its place.
         let renamed = |gone: &Field| {
             new.fields.iter().find(|it| it.at == gone.at && it.ty == gone.ty && is_new(it))
         };
@@ -298,7 +298,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Whether an enumerator is the number of the others, such as `WskInspectMax`: no driver passes it.
+/// Whether an enumerator counts the others, such as `WskInspectMax`. No driver passes such a value.
 fn is_count(name: &str, values: &IndexMap<String, Number>) -> bool {
     let value = values.get(name);
     name.ends_with("Max") && values.iter().all(|(other, it)| other == name || Some(it) < value)

@@ -25,9 +25,9 @@ impl Semver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Abi {
-    /// They and WSK agree as before: on sizes, offsets, values and calls.
+    /// The drivers and WSK still agree on sizes, offsets, values and calls.
     Kept,
-    /// They and a WSK of the new header disagree.
+    /// The drivers disagree with a WSK of the new header.
     Break,
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum Aspect {
 /// The effect of a difference.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Effect {
-    /// On code that is compiled with the new bindings.
+    /// The effect on code that is compiled with the new bindings.
     pub(crate) semver: Semver,
     pub(crate) abi: Abi,
     /// The reason.

@@ -42,7 +42,7 @@ pub struct Args {
     /// A recorded release, such as 10.0.16299 (`cargo xtask surface` lists them); `bindings`, for the
     /// committed bindings; the folder of a WDK; or `wdk`, for that of --wdk or of this machine
     old: String,
-    /// As OLD
+    /// The same as for OLD
     new: String,
     #[command(flatten)]
     source: wdk::WdkArgs,
@@ -53,17 +53,17 @@ pub struct Args {
 
 #[derive(Clone, Copy, Default, clap::ValueEnum)]
 enum Format {
-    /// For a terminal
+    /// Text for a terminal
     #[default]
     Text,
-    /// For the changelog
+    /// Markdown for the changelog
     Markdown,
-    /// For programs
+    /// JSON for programs
     Json,
 }
 
 impl Args {
-    /// How headers are read. What says so has to be about one of the sides.
+    /// How headers are read. These options must apply to one of the sides.
     fn options(&self) -> Result<SideOptions<'_>> {
         let headers = [&self.old, &self.new].into_iter().filter(|side| side::is_headers(side));
         match (headers.count(), self.source.release()) {

@@ -165,7 +165,7 @@ mod tests {
         documentation: String,
     }
 
-    /// By the types of `has`.
+    /// The capabilities, by the types of `has`.
     fn capabilities() -> BTreeMap<String, Capability> {
         let path = project::root().join("wsk/src/capabilities.rs");
         let file = syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap();
@@ -243,7 +243,7 @@ mod tests {
             exists("WSK_PROVIDER_STREAM_DISPATCH", "WskInspectComplete", false),
             [false, false]
         );
-        // It exists, but not for a later Windows.
+        // The capability exists, but not for a later Windows.
         assert!(!exists("WSK_PROVIDER_CONNECTION_DISPATCH", "WskSend", true)[0]);
         assert_eq!(exists("WSK_CLIENT_CONNECTION_DISPATCH", "WskReceiveEvent", false), [true]);
         assert_eq!(exists("WSK_CLIENT_CONNECTION_DISPATCH", "WskSendEvent", false), [false]);

@@ -40,12 +40,12 @@ pub(crate) struct ItemChange {
     pub(crate) kind: &'static str,
     /// The item in a few words.
     pub(crate) description: String,
-    /// The first Windows that has an existing item.
+    /// The first Windows that has the item, if it exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gate: Option<String>,
-    /// Of its differences, the greatest effect.
+    /// The greatest effect of its differences.
     #[serde(flatten)]
     pub(crate) effect: Effect,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -140,7 +140,7 @@ impl ReportWriter<'_> {
 
     fn changed(&self, name: &str, item: &Item, differences: Vec<Difference>) -> ItemChange {
         let effects = differences.iter().map(|it| it.effect);
-        // Of equal effects the first.
+        // The first of equal effects.
         let worst = effects.rev().max_by_key(|it| (it.abi, it.semver)).unwrap_or(compare::ADDED);
         let mut needs = Vec::new();
         for difference in &differences {
@@ -265,7 +265,7 @@ impl ReportWriter<'_> {
         names.into_iter().map(need).collect()
     }
 
-    /// A field is described unless it is a function, which its type describes.
+    /// A field has its own description, unless it is a function, whose type has the description.
     fn field_documentation(&self, name: &str, field: &Field) -> Option<RequiredEdit> {
         if field.ty.starts_with("PFN_") {
             return None;

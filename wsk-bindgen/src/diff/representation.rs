@@ -23,7 +23,7 @@ fn plain(ty: &str, items: &Items) -> String {
         rest = behind;
         match (token, items.get(token).map(|item| &item.kind)) {
             ("const" | " ", _) => {}
-            // C has no circle of typedefs.
+            // In C, typedefs cannot be circular.
             (_, Some(ItemKind::Alias { of })) if of != token => plain += &self::plain(of, items),
             (_, Some(_)) => plain += token,
             (_, None) => {
@@ -38,7 +38,7 @@ fn plain(ty: &str, items: &Items) -> String {
     plain
 }
 
-/// In some kits, `VOID` is a typedef, and in others a macro.
+/// `VOID` is a typedef in some kits, and a macro in others.
 fn keyword(name: &str) -> &str {
     if name == "VOID" { "void" } else { name }
 }

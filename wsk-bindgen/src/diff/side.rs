@@ -107,7 +107,7 @@ impl Side {
         }
     }
 
-    /// Whether it may have what the bindings do not have yet: not if it is of a release before theirs.
+    /// Whether it may have items that the bindings do not have yet. A release before that of the bindings has none.
     pub(crate) fn is_ahead(&self, bindings: &Record, config: &BindingsConfig) -> bool {
         let targets = self.read.as_ref().map(|read| &read.targets);
         if targets.is_some_and(|it| config.releases.predate(it, &bindings.release)) {
@@ -125,13 +125,13 @@ impl Side {
     }
 }
 
-/// Whether a side is headers that are read.
+/// Whether a side consists of headers that are read now.
 pub(crate) fn is_headers(given: &str) -> bool {
     given == WDK || Path::new(given).is_dir()
 }
 
-/// What the committed bindings have: by the WDK that they say they are of, since `release` in
-/// `headers/bindings.toml` is that of the next ones.
+/// The record for the committed bindings. They name their WDK themselves, since `release` in `headers/bindings.toml` is
+/// that of the next bindings.
 pub(crate) fn bindings(config: &BindingsConfig) -> Result<&Record> {
     const FILE: &str = "wsk-sys/src/generated/wsk.rs";
     let text = fs::read_to_string(project::root().join(FILE))

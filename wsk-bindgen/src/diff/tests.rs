@@ -1,4 +1,4 @@
-//! Comparisons of two records that differ in one thing: each change is seen, and has its effect.
+//! Compares two records that differ in one respect: each change is detected, with its effect.
 
 use super::compare::{self, Changes};
 use super::difference::{Difference, Effect};
@@ -102,7 +102,7 @@ fn every_change_of_a_value_is_seen() {
             "[enumerations.E]\nvalues = { A = 0, C = 1, B = 2 }",
             &["E: + C = 1 (minor, ABI kept)", "E: B: 1 → 2 (major, ABI break)"],
         ),
-        // The number of the values grows with each new one; another Max is a value like all.
+        // The count of the values grows with each new value. Another `Max` is an ordinary value.
         (
             "[enumerations.E]\nvalues = { A = 0, B = 1, EMax = 2 }",
             "[enumerations.E]\nvalues = { A = 0, B = 1, C = 2, EMax = 3 }",
@@ -113,7 +113,7 @@ fn every_change_of_a_value_is_seen() {
             "[enumerations.E]\nvalues = { AMax = 1, B = 2 }",
             &["E: AMax: 0 → 1 (major, ABI break)"],
         ),
-        // In another order with the same values it is the same.
+        // Another order with the same values is no difference.
         (
             "[enumerations.E]\nvalues = { A = 0, B = 1 }",
             "[enumerations.E]\nvalues = { B = 1, A = 0 }",
@@ -154,7 +154,7 @@ fn every_change_of_a_structure_is_seen() {
             &["S: A at 0 → 4 (major, ABI break)", "S: B at 4 → 0 (major, ABI break)"],
         ),
         (&whole, &s(&[a, c, b]), &["S: its members have another order (minor, ABI kept)"]),
-        // Padding at the end, between members, and none because it is packed.
+        // Padding at the end, between members, and none in a packed structure.
         (&whole, &structure("S", 24, 8, &[a, b, c]), &["S: 16 → 24 bytes (major, ABI break)"]),
         (
             &whole,
@@ -210,7 +210,7 @@ fn every_change_of_a_signature_is_seen() {
     ]);
 }
 
-/// A driver of the old header calls no slot behind those that it knows.
+/// A driver of the old header calls no slot after those that it knows.
 #[test]
 fn a_longer_table_of_the_provider_keeps_the_abi() {
     const TABLE: &str = "WSK_PROVIDER_RING_DISPATCH";
@@ -227,7 +227,7 @@ fn a_longer_table_of_the_provider_keeps_the_abi() {
                 "WSK_PROVIDER_RING_DISPATCH: + WskRing: PFN_WSK_RING at 8 (major, ABI kept)",
             ],
         ),
-        // In the middle, every later slot is another.
+        // A new slot in the middle moves every later slot.
         (
             &table(TABLE, &[bind]),
             &table(TABLE, &[(0, "WskRing", "PFN_WSK_RING"), (8, "WskBind", "PFN_WSK_BIND")]),

@@ -32,7 +32,7 @@ const SDK_FOLDER: &str = "WindowsSdkDir";
 /// The folder of NuGet's packages, if it is not in the home folder.
 const PACKAGES: &str = "NUGET_PACKAGES";
 
-/// The installers write to one of these, by their processor.
+/// The registry keys that the installers write to; which one depends on the installer's processor.
 const KEYS: [&str; 2] = [
     r"SOFTWARE\Microsoft\Windows Kits\Installed Roots",
     r"SOFTWARE\WOW6432Node\Microsoft\Windows Kits\Installed Roots",

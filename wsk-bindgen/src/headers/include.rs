@@ -101,7 +101,7 @@ impl IncludeTree {
     }
 
     /// A clang virtual file system over the folders in which letter case does not matter: the WDK's
-    /// headers include one another with a letter case that differs from the files', which only Windows ignores.
+    /// headers include one another in a letter case that differs from the file names, which works on Windows only.
     pub(super) fn overlay(&self) -> Result<String> {
         let mut roots = Vec::new();
         for folder in &self.folders {
@@ -120,7 +120,7 @@ impl IncludeTree {
     }
 }
 
-/// Reads a file. Others, such as pipes and devices, may have no end.
+/// Reads a regular file. Pipes, devices and other special files may have no end.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         bail!("it is not a file");
@@ -128,7 +128,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     Ok(fs::read(path)?)
 }
 
-/// The order of the fields is that of the output: libclang 14 wants the version first.
+/// The fields are written in this order: libclang 14 expects the version first.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Overlay {

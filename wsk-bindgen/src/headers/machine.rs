@@ -13,9 +13,9 @@ pub(super) trait Machine {
     fn registry(&self) -> Option<&dyn Registry>;
 }
 
-/// The part of the registry that is for all users, `HKEY_LOCAL_MACHINE`.
+/// The part of the registry for all users, `HKEY_LOCAL_MACHINE`.
 pub(super) trait Registry {
-    /// A string, or nothing if there is no such key or value.
+    /// A string, or `None` if the key or the value does not exist.
     fn string(&self, key: &str, value: &str) -> Result<Option<String>>;
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct ClangArguments {
     overlay: PathBuf,
 }
 
-/// C++, in which the member `Basic` of the provider's tables has a name.
+/// Headers are parsed as C++, in which the member `Basic` of the provider's tables has a name.
 const LANGUAGE: [&str; 7] =
     ["-x", "c++", "-std=c++17", "-nostdinc", "-fms-extensions", "-fms-compatibility", "-D_WIN64"];
 
@@ -92,7 +92,7 @@ impl ClangArguments {
 
 impl Drop for ClangArguments {
     fn drop(&mut self) {
-        // It is in the scratch folder: `cargo clean` removes what this cannot.
+        // The file is in the scratch folder, so `cargo clean` removes it if this fails.
         let _ = fs::remove_file(&self.overlay);
     }
 }

@@ -68,7 +68,7 @@ impl Fake {
         below.split('/').fold(self.disk.path().to_path_buf(), |path, part| path.join(part))
     }
 
-    /// Puts empty files there: `km` and `shared` with what they are known by.
+    /// Adds empty files: `km` and `shared`, with the files that identify them.
     fn kit(&self, below: &str) -> &Self {
         self.km(below).shared(below)
     }
@@ -97,7 +97,7 @@ impl Fake {
         self.registry.as_mut().unwrap().strings.insert((key, value), path);
     }
 
-    /// The name of what is taken, and what is said of it.
+    /// The name of the selected kit, and the note about it.
     fn takes(&self, release: Option<&str>) -> (IncludeTree, String) {
         let places = KitLocation::of(self);
         let selection = select(&places, release).unwrap();
@@ -166,7 +166,7 @@ fn kits_are_found_by_the_registry_on_windows() {
     }
 }
 
-/// The SDK's installer makes folders of its versions, too, without `km`.
+/// The SDK's installer also creates folders for its versions, without `km`.
 #[test]
 fn parts_of_a_newer_sdk_are_not_combined_with_the_wdk() {
     let mut machine = Fake::windows();
@@ -198,7 +198,7 @@ fn the_prompt_of_an_enterprise_wdk_says_which_version_is_meant() {
          chooses another: 10.0.26100.0, 10.0.28000.0"
     );
     assert_eq!(machine.takes(Some("28000")).0.name, "WDK 10.0.28000.0");
-    // Its disk, as it is.
+    // The disk of this machine, unchanged.
     let disk = Fake::linux();
     disk.kit("ewdk/Program Files/Windows Kits/10/Include/10.0.26100.0");
     let places = [KitLocation::given(&[disk.path("ewdk")]).unwrap()];
@@ -225,7 +225,7 @@ fn nugets_packages_go_together_by_version() {
             "{PACKAGES}/microsoft.windows.wdk.x64/{version}/c/Include/10.0.26100.0/shared/more.h"
         ));
     }
-    // That of the WDK's 28000 is missing.
+    // The SDK's package for 28000 has no WDK package beside it.
     for (version, include) in
         [("10.0.26100.1742", "10.0.26100.0"), ("10.0.28000.1", "10.0.28000.0")]
     {
@@ -320,7 +320,7 @@ WDK 10.0.26100.0 of the variable WDKContentRoot is taken, the newest there
     assert!(list.contains("none is taken: no WDK 19041 is found"), "{list}");
 }
 
-/// What is given has the folder of its version as a name, or not.
+/// The path on the command line may or may not end with the folder of the version.
 #[test]
 fn a_folder_of_a_version_may_be_given() {
     let machine = Fake::linux();
@@ -361,7 +361,7 @@ fn a_package_that_is_still_packed_is_no_folder() {
 #[test]
 fn the_headers_of_a_process_that_crashed_are_known() {
     let headers = super::IncludeTree::own(&crate::project::root().join("headers")).unwrap();
-    // No process has this number.
+    // No process has this identifier.
     let process = u32::MAX;
     let overlay =
         crate::project::scratch().join(format!("{}0.json", super::overlay_prefix(process)));

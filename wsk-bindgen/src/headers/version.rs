@@ -22,12 +22,12 @@ impl KitVersion {
         Some(Self { text: text.to_owned(), numbers })
     }
 
-    /// Of a folder below `Include`.
+    /// The version in the name of a folder below `Include`.
     pub(super) fn of_folder(folder: &Path) -> Option<Self> {
         Self::parse(folder.file_name()?.to_str()?)
     }
 
-    /// Of a folder that may be named after anything: `8.1` may be the third edition of a book.
+    /// The version in the name of any other folder, where `8.1` may mean something else.
     pub(super) fn of_any_folder(folder: &Path) -> Option<Self> {
         Self::of_folder(folder).filter(|version| version.numbers.len() > 2)
     }
@@ -42,7 +42,7 @@ impl KitVersion {
         }
     }
 
-    /// With the version of Windows before the build, always.
+    /// Always shows the version of Windows before the build.
     fn key(&self) -> Vec<u32> {
         match self.numbers.first() {
             Some(build) if *build > GREATEST_WINDOWS => [&[6, 0], &self.numbers[..]].concat(),

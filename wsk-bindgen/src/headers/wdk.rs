@@ -23,12 +23,12 @@ pub(crate) struct WdkArgs {
 }
 
 impl WdkArgs {
-    /// Whether a WDK is to be read.
+    /// Whether the command reads a WDK.
     pub(crate) fn is_given(&self) -> bool {
         self.wdk.is_some() || self.release.is_some()
     }
 
-    /// The release that is to be read, if one was named.
+    /// The requested release, if any.
     pub(crate) fn release(&self) -> Option<&str> {
         self.release.as_deref()
     }
@@ -62,7 +62,7 @@ impl OptionalWdkArgs {
         Ok(Some(list(&places(self.source.folders())?, self.source.release())))
     }
 
-    /// The headers of a WDK, if they are to be read.
+    /// The headers of a WDK, if the options ask for one.
     pub(crate) fn tree(&self) -> Result<Option<IncludeTree>> {
         if self.source.is_given() { self.source.tree().map(Some) } else { Ok(None) }
     }
@@ -73,7 +73,7 @@ pub(crate) fn find(folders: &[PathBuf], release: Option<&str>) -> Result<Include
     let places = places(folders)?;
     let selection = select(&places, release)?;
     if let Some(note) = selection.note(&places) {
-        // Not to the standard output, which may be a program's input.
+        // Printed to standard error: another program may read standard output.
         eprintln!("note: {note}");
     }
     IncludeTree::selected(&selection, release)

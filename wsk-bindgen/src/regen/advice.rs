@@ -3,9 +3,9 @@
 /// The age of headers relative to the bindings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Age<'a> {
-    /// They are of the same release, or a later one.
+    /// The headers are of the same release as the bindings, or of a later one.
     Current,
-    /// They are older than the bindings, which are of this release.
+    /// The headers are older than the bindings, which are of this release.
     Older(&'a str),
 }
 

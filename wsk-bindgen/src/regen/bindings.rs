@@ -75,7 +75,7 @@ impl<'a> BindingsWriter<'a> {
             else {
                 continue;
             };
-            // Every one of wsk.h; of other headers, the one with the regular name.
+            // From wsk.h, every pointer type; from other headers, only the one with the regular name.
             let by_rule = config.wsk.contains_key(&target) || *pointer == format!("P{target}");
             if by_rule && !kept.contains(pointer.as_str()) {
                 pointers.entry(target).or_default().push(pointer);
@@ -326,7 +326,7 @@ fn assertions(name: &str, layout: &TypeLayout, offset_of: &TokenStream) -> Token
     quote! { const _: () = { #tokens }; }
 }
 
-/// The least `int`, as 64 bits.
+/// The smallest `int`, as 64 bits.
 const NEGATIVE_INT: u64 = 0xFFFF_FFFF_8000_0000;
 
 /// A constant in the notation of the headers.
@@ -348,7 +348,7 @@ fn constant(value: u64, ty: &str) -> Option<TokenStream> {
         _ => 0x7FFF_FFFF,
     };
     let value = match ty {
-        // The conversion has extended the sign: C wrote the bits of an option as a negative `int`.
+        // The conversion has extended the sign, because C spells the bits of an option as a negative `int`.
         "ULONG" if value >= NEGATIVE_INT => value & limit,
         _ => value,
     };
@@ -392,7 +392,7 @@ pub(crate) fn print(
     Ok(GeneratedFile { name, text: rustfmt(&text)? })
 }
 
-/// Formats as `cargo fmt` would, so that it finds nothing to change in the bindings.
+/// Formats the text like `cargo fmt`, which must find nothing to change in the bindings.
 fn rustfmt(text: &str) -> Result<String> {
     let shell = Shell::new()?;
     let config = project::root().join("rustfmt.toml");

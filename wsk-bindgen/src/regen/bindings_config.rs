@@ -29,7 +29,7 @@ pub(crate) struct BindingsConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ItemConfig {
     pub(crate) doc: String,
-    /// For items of wsk.h, only where the records lack it.
+    /// For items of wsk.h, set only if the records lack it.
     since: Option<String>,
     /// The reason why the records lack it.
     since_reason: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct ItemConfig {
     pub(crate) by_hand: bool,
 }
 
-/// Hand-written types whose layout is held to the headers.
+/// Hand-written types whose layout must match the headers.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LayoutConfig {
@@ -111,7 +111,7 @@ impl ItemConfig {
                 "no record below headers/records has it, up to that of `release`: record the wsk.h that \
                  has it, with `cargo xtask surface --wdk DIR`, and set `release`",
             )?),
-            // A gate that the records cannot express, such as an unknown one, is a reason as well.
+            // A gate that the records cannot express, such as an unknown one, is also a reason.
             (Some(since), Some(_)) => {
                 let windows = history.releases.called(since)?;
                 ensure!(
@@ -128,7 +128,7 @@ impl ItemConfig {
         Ok(())
     }
 
-    /// Nothing is recorded of items outside wsk.h.
+    /// The records do not cover items outside wsk.h.
     fn date_by_hand(&mut self, releases: &Releases) -> Result<()> {
         ensure!(self.since_reason.is_none(), "`since_reason` is for wsk.h");
         let since = self.since.as_deref().context("it has no `since`")?;
@@ -136,7 +136,7 @@ impl ItemConfig {
         Ok(())
     }
 
-    /// Whether its first Windows comes from an entry with a reason, and not from the records.
+    /// Whether its first Windows comes from an entry with a reason instead of the records.
     pub(crate) fn is_dated_otherwise(&self) -> bool {
         self.since_reason.is_some()
     }

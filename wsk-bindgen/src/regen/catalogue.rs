@@ -170,7 +170,7 @@ fn is_bindgens(name: &syn::Ident) -> bool {
     name.starts_with("__Bindgen") || name.starts_with("__IncompleteArray")
 }
 
-/// Attributes change an item's meaning: `link_name` is that of a function outside `extern "C"`.
+/// Attributes change the meaning of an item: `link_name` names a function outside `extern "C"`.
 fn no_attributes(name: &str, attributes: &[Attribute]) -> Result<()> {
     let unknown = attributes.iter().find(|it| !it.path().is_ident("doc"));
     match unknown {

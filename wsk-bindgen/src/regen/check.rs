@@ -24,7 +24,7 @@ pub(crate) fn nothing_is_missing(
     let missing: Vec<&str> = config
         .items()
         .filter(|(name, item)| !exists(catalogue, macros, name, item))
-        // bindgen does not have all that is written by hand.
+        // bindgen does not output all hand-written items.
         .filter(|(name, item)| !(item.by_hand && declared.lines.contains_key(*name)))
         .map(|(name, _)| name.as_str())
         .collect();
@@ -55,7 +55,7 @@ fn exists(catalogue: &Catalogue, macros: &BTreeSet<String>, name: &str, item: &I
         || catalogue.statics.contains_key(name)
 }
 
-/// A provider's table is its functions and nothing else. A member that bindgen cannot name becomes
+/// A provider's table contains functions and nothing else. A member that bindgen cannot name becomes
 /// padding, and every call through the table would go to the wrong function.
 pub(crate) fn tables_are_whole(catalogue: &Catalogue) -> Result<()> {
     const POINTER: u64 = 8;

@@ -76,8 +76,8 @@ pub(crate) fn read(
     Ok(Headers { items, macros: macros.take(), declared: declared.clone() })
 }
 
-/// The input of clang. bindgen evaluates constants, not macros with casts in them, and neither sizes
-/// nor offsets: so each becomes a constant here.
+/// The input of clang. bindgen evaluates constants, but not macros with casts, sizes or offsets. Each of these
+/// therefore becomes a constant here.
 pub(super) fn wrapper(config: &BindingsConfig) -> String {
     let mut text = String::from("#include <ntddk.h>\n#include <wsk.h>\n");
     let mut constant = |name: String, value: String| {

@@ -18,7 +18,7 @@ pub(super) fn check(files: &[GeneratedFile]) -> Result<()> {
     for file in files {
         fs::write(source.join("generated").join(file.name), &file.text)?;
     }
-    // In the project, whose rust-toolchain.toml chooses the compiler.
+    // Runs in the project folder, whose rust-toolchain.toml selects the compiler.
     shell.change_dir(project::root());
     let (library, out) = (source.join("lib.rs"), folder.path());
     let compile = cmd!(

@@ -24,9 +24,9 @@ const INTEGER: &str = "WSK_SYS_INTEGER_";
 /// Declarations of wsk.h, some of which bindgen does not report.
 #[derive(Clone, Default)]
 pub(crate) struct Declarations {
-    /// bindgen passes over those with a body, those that are static, and those with another calling convention.
+    /// bindgen skips functions with a body, static functions, and functions with another calling convention.
     pub(crate) functions: BTreeSet<String>,
-    /// All typedefs: bindgen's output does not say which of them are of wsk.h.
+    /// All typedefs: bindgen's output does not show which of them come from wsk.h.
     pub(crate) typedefs: BTreeSet<String>,
     /// The line of each.
     pub(crate) lines: BTreeMap<String, u32>,

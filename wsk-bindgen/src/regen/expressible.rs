@@ -10,13 +10,13 @@ use crate::api_record::{
     problem_of_members,
 };
 
-/// The names of Rust's own types, which bindgen takes for these and does not declare.
+/// The names of Rust's own types. bindgen assumes that they mean these types, and does not declare them.
 const OF_RUST: [&str; 17] = [
     "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "str", "u128", "u16",
     "u32", "u64", "u8", "usize",
 ];
 
-/// Each such part of the declarations that the bindings are to have, by its place and its name.
+/// Each such part of the declarations for the bindings, by its place and its name.
 pub(super) fn inexpressible(root: &Entity<'_>, config: &BindingsConfig) -> Vec<String> {
     let mut found = Vec::new();
     let mut entities = root.get_children();

@@ -1,10 +1,10 @@
-//! Layouts of C that no `repr` gives: structures that are packed, and aligned to more than Rust's `packed(n)` is.
+//! Layouts of C that no `repr` has: structures that are packed, but aligned to more than Rust's `packed(n)`.
 
 use clang::{Entity, EntityKind};
 
-/// The reason why Rust cannot lay out the members of a structure as C does, if one of them stands at a lower offset
-/// than in a structure of Rust with the same alignment. Members at higher offsets, which have an alignment of their
-/// own, become padding that bindgen names.
+/// The reason why Rust cannot lay out the members of a structure as C does: one of them is at a lower offset than in a
+/// Rust structure with the same alignment. Before members at higher offsets, which have their own alignment, bindgen
+/// inserts named padding.
 pub(super) fn problem(structure: &Entity<'_>) -> Option<String> {
     if structure.get_kind() == EntityKind::UnionDecl {
         return None;

@@ -50,7 +50,7 @@ cannot be read or expressed; 2 for wrong options.";
 /// Options of `cargo xtask regen`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write nothing, and fail with a diff if the bindings are not what the headers give
+    /// Write nothing, and fail with a diff if the bindings differ from what the headers produce
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -104,14 +104,14 @@ pub fn run(args: &Args) -> Result<()> {
     let written = write(&tree, &config, args.check, age, &libclang);
     match &changes {
         Ok(report) => print!("\n{}", report.text()),
-        // Headers that cannot be read were refused already.
+        // Unreadable headers were rejected before.
         Err(_) if written.is_err() => {}
         Err(_) => return changes.map(drop),
     }
     written
 }
 
-/// Writes the files, or compares them with those that are there. Those of older headers are not written.
+/// Writes the files, or compares them with the existing ones. Files from older headers are not written.
 fn write(
     tree: &IncludeTree,
     config: &BindingsConfig,

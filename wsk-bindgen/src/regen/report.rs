@@ -17,7 +17,7 @@ pub(crate) struct BindingsDiff {
 
 struct FileDiff {
     name: &'static str,
-    /// The file did not exist before, so a list of its items would be useless.
+    /// The file did not exist before, so its items are not listed.
     is_new: bool,
     kinds: BTreeMap<&'static str, usize>,
     added: Vec<String>,

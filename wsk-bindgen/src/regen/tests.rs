@@ -1,4 +1,5 @@
-//! Bindings of headers with items that this project's own lack: they compile with the layout of C, or are refused.
+//! Bindings of headers with items that this project's own headers lack. They compile with the layout of C, or are
+//! rejected.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -124,7 +125,7 @@ typedef struct _WSK_T_ARRAYS { WSK_T_UNION One[2]; WSK_T_TWO Two[3]; } WSK_T_ARR
 
 #[test]
 fn layouts_that_rust_cannot_have_are_refused() {
-    // Both attributes, in one structure and in one within another.
+    // Both attributes, on one structure and on nested structures.
     is_refused(
         "#pragma pack(push, 1)\ntypedef struct __declspec(align(16)) _WSK_T { UCHAR One; ULONG Two; } WSK_T;\n\
          #pragma pack(pop)",
@@ -230,7 +231,7 @@ fn a_constant_that_is_no_integer_is_refused() {
     assert!(!error.contains("WSK_T_FINE"), "{error}");
 }
 
-/// Declarations that bindgen omits, renames, or gives another signature or layout without a word.
+/// Declarations that bindgen silently omits or renames, or gives another signature or layout.
 #[test]
 fn what_bindgen_would_change_in_silence_is_refused_with_its_place() {
     let declarations = r#"
@@ -301,7 +302,7 @@ extern "C" {
     );
 }
 
-/// The advice can be followed: an item that is written by hand need not be one that bindgen has.
+/// The advice works: a hand-written item need not occur in bindgen's output.
 #[test]
 fn items_that_are_refused_can_be_written_by_hand() {
     let declarations = r#"

@@ -16,7 +16,7 @@ use crate::project;
 use crate::regen::BindingsConfig;
 use crate::unified_diff::unified_diff;
 
-/// Where the stand-in is, from the project's root.
+/// The path of the stand-in, relative to the project's root.
 const STAND_IN: &str = "cargo-wsk/stand-in/wdk-sys";
 
 /// Options of `cargo xtask wdk-sys`.
@@ -26,7 +26,7 @@ pub struct Args {
     /// folder's `build/wdk-sys-…`
     #[arg(value_name = "DIR")]
     generated: PathBuf,
-    /// Write nothing, and fail with a diff if the stand-in is not what wdk-sys has
+    /// Write nothing, and fail with a diff if the stand-in does not match wdk-sys
     #[arg(long)]
     check: bool,
 }

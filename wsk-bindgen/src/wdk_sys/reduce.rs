@@ -9,7 +9,7 @@ use syn::{Fields, FieldsNamed, FnArg, GenericArgument, PathArguments, ReturnType
 
 use super::source::{TypeDefinition, WdkSysItems};
 
-/// Unions of which one variant is kept: other clients use the rest.
+/// Unions of which only one variant is kept; the other variants are for other clients.
 const ONE_VARIANT: [(&str, &str); 2] = [
     ("_DISPATCHER_HEADER__bindgen_ty_1", "__bindgen_anon_1"),
     ("_IO_STACK_LOCATION__bindgen_ty_1", "Others"),
@@ -184,7 +184,7 @@ impl<'a> Reduction<'a> {
             &quote! {
                 use crate::*;
                 unsafe extern "C" { #(#functions)* }
-                /// Hands the names of this module's functions to another macro.
+                /// Passes the names of this module's functions to another macro.
                 #[macro_export]
                 macro_rules! functions {
                     ($then:ident) => { $then! { #(#names)* } };

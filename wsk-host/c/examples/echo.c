@@ -93,7 +93,7 @@ static PIRP EchoBegin(PECHO_REQUEST Request)
 }
 
 /*
- * Waits for a call, and returns its result. The status that the call itself has returned adds nothing: WSK
+ * Waits for a call, and returns its result. The status that the call itself returned is not needed: WSK
  * completes the IRP in every case.
  */
 static NTSTATUS EchoWait(PECHO_REQUEST Request, PCSTR Call)
@@ -137,7 +137,7 @@ static VOID EchoFreeBuffer(PECHO_BUFFER Buffer)
 }
 
 /*
- * Sockets: one function for each call of WSK's
+ * Sockets: one function for each WSK call
  */
 
 static const WSK_PROVIDER_LISTEN_DISPATCH *ListenDispatch(PWSK_SOCKET Socket)
@@ -452,7 +452,7 @@ NTSTATUS EchoCloseTwice(VOID)
         Status = EchoListen(Echo);
     }
     if (NT_SUCCESS(Status)) {
-        /* Kept, since the first close frees the socket, with the pointer to its table. */
+        /* The table is kept, since the first close frees the socket with the pointer to its table. */
         const WSK_PROVIDER_LISTEN_DISPATCH *Dispatch = ListenDispatch(Echo->Listener);
 
         Status = EchoCloseSocket(Echo, Echo->Listener);

@@ -1,5 +1,5 @@
 /*
- * A client of WSK that talks to itself: what echo.c has to offer.
+ * A client of WSK that talks to itself: the interface of echo.c.
  */
 #ifndef ECHO_H
 #define ECHO_H

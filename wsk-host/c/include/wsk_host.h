@@ -28,19 +28,19 @@ enum {
     /* The network of this machine: any program can be the peer. */
     WSK_HOST_NETWORK_REAL = 1,
     /*
-     * None, to measure what a client costs: each connection is made at once, and has a peer that gives back
-     * as many zeroes as are sent to it. No connection arrives at a listener, and datagrams are lost.
+     * No network, to measure the cost of a client: each connection is established at once, to a peer that returns
+     * as many zeroes as it is sent. No connection arrives at a listener, and datagrams are lost.
      */
     WSK_HOST_NETWORK_NULL = 2
 };
 
 /* When requests complete: wsk_host_options.timing. */
 enum {
-    /* Each before its call returns, or later, as numbers from a seed decide. */
+    /* Each request completes before its call returns, or later, as the seed decides. */
     WSK_HOST_TIMING_MIXED = 0,
-    /* Before the call that makes them returns, wherever that is possible. */
+    /* Requests complete before the call that issues them returns, wherever that is possible. */
     WSK_HOST_TIMING_INLINE = 1,
-    /* Later or meanwhile, on another thread, at DISPATCH_LEVEL. */
+    /* Requests complete during the call or later, on another thread, at DISPATCH_LEVEL. */
     WSK_HOST_TIMING_DEFERRED = 2
 };
 
@@ -69,7 +69,7 @@ enum {
 /* When WSK becomes ready to be captured: wsk_host_options.readiness. */
 enum {
     WSK_HOST_READINESS_READY = 0,
-    /* wsk_host_options.ready_after microseconds after the host was made. */
+    /* wsk_host_options.ready_after microseconds after the host was created. */
     WSK_HOST_READINESS_AFTER = 1,
     WSK_HOST_READINESS_NEVER = 2
 };
@@ -77,13 +77,13 @@ enum {
 /* The removal of control data from sent datagrams: wsk_host_options.stripping. */
 enum {
     WSK_HOST_STRIPPING_NOTHING = 0,
-    /* Packet info is taken away if it is the only control message. */
+    /* Packet info is removed if it is the only control message. */
     WSK_HOST_STRIPPING_PACKET_INFO_ALONE = 1,
     /* A filter of the Transport Driver Interface removes all of it, unless the client bypasses that interface. */
     WSK_HOST_STRIPPING_TDI_FILTER = 2
 };
 
-/* A time that is none at all, where zero is the default. */
+/* No time at all, where zero means the default. */
 #define WSK_HOST_NONE UINT64_MAX
 
 /* The number of seeds if wsk_host_options.seeds is 0. */
@@ -138,9 +138,9 @@ typedef struct wsk_host_options {
     /* WSK_HOST_STRIPPING_... */
     uint32_t stripping;
     /* The level of each of WSK's rules, or NULL: a list such as "INV-16=warn,INV-26=off" (stop, warn or off), "all=warn",
-     * "strict" or "tolerant", separated by commas. The default is "tolerant": the host warns of what WSK's documentation
-     * forbids and shipped drivers do, and stops at every other violation; "strict" stops there, too. The environment
-     * variable WSK_HOST_RULES overrides this. */
+     * "strict" or "tolerant", separated by commas. The default is "tolerant": the host warns of what WSK's
+     * documentation forbids and shipped drivers do, and stops at every other violation; "strict" stops there, too. The
+     * environment variable WSK_HOST_RULES overrides this. */
     const char *rules;
     /* WSK_HOST_CALL_STATUS_... */
     uint32_t call_status;
@@ -151,7 +151,7 @@ typedef struct wsk_host_options {
 /*
  * A scenario: registers with WSK, uses it, and releases everything. Returns 0 on success.
  *
- * It returns, or ends the process. To leave it with longjmp or an exception is undefined.
+ * It returns, or ends the process. Leaving it with longjmp or an exception is undefined behavior.
  */
 typedef int wsk_host_scenario(void *context);
 
@@ -166,8 +166,8 @@ typedef int wsk_host_scenario(void *context);
  * Returns 0 if every run succeeded. After a run that failed, it prints the failure and the seed to stderr, makes no
  * further runs, and returns 1. Breaking a WSK rule ends the process (SIGABRT).
  *
- * Static variables of the client keep their values between the runs. A client that initializes itself only once (RtlRunOnce)
- * needs a process for each seed: `seeds` is 1, and `first_seed` differs.
+ * Static variables of the client keep their values between the runs. A client that initializes itself only once
+ * (RtlRunOnce) needs a process for each seed: `seeds` is 1, and `first_seed` differs.
  *
  * `options` may be NULL, for the defaults. `context` is passed on to the scenario.
  *
@@ -202,8 +202,8 @@ typedef wsk_host_status wsk_host_driver_entry(struct _DRIVER_OBJECT *driver, str
 wsk_host_status wsk_host_load(const char *name, wsk_host_driver_entry *entry, void **driver);
 
 /*
- * Unloads a driver. Stops the process, with a report, if it has no DriverUnload, if one of its devices is open, or if it
- * leaves a device or a symbolic link behind.
+ * Unloads a driver. Stops the process, with a report, if it has no DriverUnload, if one of its devices is open, or if
+ * it leaves a device or a symbolic link behind.
  */
 void wsk_host_unload(void *driver);
 
@@ -211,8 +211,8 @@ void wsk_host_unload(void *driver);
 wsk_host_status wsk_host_open(const char *path, void **file);
 
 /*
- * Requests, each of which waits for its end. `returned` is NULL, or gets how many bytes the driver has written, or
- * taken.
+ * Send requests, and wait until each has completed. `returned` is NULL, or receives the number of bytes that the driver
+ * has written or consumed.
  */
 wsk_host_status wsk_host_control(void *file, uint32_t code, const void *input, size_t input_size, void *output,
                                  size_t output_size, size_t *returned);

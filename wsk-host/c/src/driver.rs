@@ -122,8 +122,8 @@ unsafe fn return_result(
 ///
 /// # Safety
 ///
-/// The file is open and used by this thread alone, the buffers have these sizes and may be the same one, and `returned` is
-/// null or has room for a number.
+/// The file is open and used by this thread alone, the buffers have these sizes and may be the same one, and `returned`
+/// is null or has room for a number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wsk_host_control(
     file: *mut c_void,

@@ -33,8 +33,8 @@
 //!
 //! # Building
 //!
-//! In a clone of the project, the first command makes `target/debug/libwsk_host.a` and prints the system libraries that it
-//! needs:
+//! In a clone of the project, the first command makes `target/debug/libwsk_host.a` and prints the system libraries that
+//! it needs:
 //!
 //! ```sh
 //! cargo xtask library
@@ -42,23 +42,24 @@
 //!     "${CARGO_TARGET_DIR:-target}"/debug/libwsk_host.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc -o client
 //! ```
 //!
-//! On Linux, a client may define `connect`, `send` and all other names of the C library for itself: the kernel's headers give
-//! its functions other names in the object file. Functions that are compiled without these headers need the library of
-//! `cargo xtask library`, which renames what cargo's own `libwsk_host_c.a` takes from the C library. So does a client that
-//! defines a function of the kernel, such as `ExAllocatePool2`, for itself: the library's definition is weak.
+//! On Linux, a client may define `connect`, `send` and all other names of the C library for itself: the kernel's
+//! headers give its functions other names in the object file. Functions that are compiled without these headers need
+//! the library of `cargo xtask library`, which renames what cargo's own `libwsk_host_c.a` takes from the C library. So
+//! does a client that defines a function of the kernel, such as `ExAllocatePool2`, for itself: the library's definition
+//! is weak.
 //!
-//! The profile `c` (`cargo xtask library --profile c`) is `dev` with unwinding. Without that, as in this project's other profiles, a run that
-//! fails ends the process after it has said why, and `wsk_host_run` does not return.
+//! The profile `c` (`cargo xtask library --profile c`) is `dev` with unwinding. Without unwinding, as in this project's
+//! other profiles, a failed run prints the reason and ends the process, and `wsk_host_run` does not return.
 //!
-//! `cargo xtask test c` does the same with the example. It was tried on Linux only.
+//! `cargo xtask test c` does the same with the example. This was tested on Linux only.
 //!
-//! # What C has to provide
+//! # Requirements for C clients
 //!
 //! `DbgPrint`, if the client calls it: Rust cannot define a function whose number of arguments varies.
 //! `examples/main.c` has it in six lines, which end in the host's `vDbgPrintEx`.
 //!
-//! `-fshort-wchar`, which gives a wide literal the 16 bits that a `WCHAR` has; and LONG where a client has a `long`
-//! that it shares with Windows, since a `long` has 64 bits on Linux.
+//! `-fshort-wchar`, which gives wide literals the 16 bits of a `WCHAR`; and `LONG` in place of each `long` that the
+//! client shares with Windows, since a `long` has 64 bits on Linux.
 //!
 //! Everything else is as in Rust: see `wsk-host` for its contents, and for the rules that it verifies.
 
@@ -87,9 +88,9 @@ pub struct wsk_host_options {
     pub timing: u32,
     /// The first seed.
     pub first_seed: u64,
-    /// How many seeds, or zero for 32.
+    /// The number of seeds, or zero for 32.
     pub seeds: u64,
-    /// The Windows that the host stands for, or zeroes for the newest: the major version.
+    /// The major version of the emulated Windows. Zeroes mean the newest.
     pub windows_major: u32,
     /// Its minor version.
     pub windows_minor: u32,
@@ -99,9 +100,9 @@ pub struct wsk_host_options {
     pub readiness: u32,
     /// Microseconds after which WSK is ready, with `WSK_HOST_READINESS_AFTER`.
     pub ready_after: u64,
-    /// Microseconds that something takes at most through the simulated network; `WSK_HOST_NONE` for none.
+    /// The longest delay of the simulated network in microseconds; `WSK_HOST_NONE` for none.
     pub delay: u64,
-    /// Bytes that a connection of the simulated network takes before the receiver has room.
+    /// The number of bytes that a connection of the simulated network buffers.
     pub window: u64,
     /// Faults in a thousand: datagrams that are lost.
     pub loss: u16,
@@ -113,7 +114,7 @@ pub struct wsk_host_options {
     pub forced_close: u16,
     /// Requests that do not complete until they are cancelled.
     pub hold: u16,
-    /// Nonzero: receives get all available data.
+    /// Nonzero: receives return all available data.
     pub whole_receives: u8,
     /// Not zero: `WskDisconnect` is refused, as by Wine.
     pub refuse_disconnect: u8,
@@ -133,7 +134,7 @@ pub struct wsk_host_options {
     pub reserved: [u8; 2],
     /// `WSK_HOST_STRIPPING_…`.
     pub stripping: u32,
-    /// The levels of rules as `Levels::parse` reads them, a text that ends with NUL; or null for none.
+    /// The levels of rules as a NUL-terminated string for `Levels::parse`, or null for none.
     pub rules: Option<NonNull<c_char>>,
     /// `WSK_HOST_CALL_STATUS_…`.
     pub call_status: u32,
@@ -216,7 +217,7 @@ impl wsk_host_options {
         let count = if self.seeds == 0 { DEFAULT_SEEDS } else { self.seeds };
         let end = self.first_seed.checked_add(count);
         let end = end.ok_or_else(|| format!("the range of {count} seeds exceeds 64 bits"))?;
-        // Each member by name: what `Config` gets is an option here, too.
+        // Names every member, so that a new field of `Config` becomes an option here, too.
         let config = Config {
             network,
             timing,
@@ -236,14 +237,14 @@ impl wsk_host_options {
             refuse_control: self.refuse_control != 0,
             refuse_addresses: self.refuse_addresses != 0,
             refuse_nodelay: self.refuse_nodelay != 0,
-            // Its text is the caller's: see `wsk_host_run`.
+            // The text belongs to the caller: see `wsk_host_run`.
             rules: Levels::TOLERANT,
         };
         Ok((config, self.first_seed..end))
     }
 }
 
-/// WSK's identity as a network programming interface, which `wsk.h` declares and C's import library has.
+/// WSK's identifier as a network programming interface, which `wsk.h` declares and C's import library defines.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "the name is that of C")]
 pub static NPI_WSK_INTERFACE_ID: wsk_sys::NPIID = wsk_sys::NPI_WSK_INTERFACE_ID;
@@ -291,7 +292,7 @@ pub unsafe extern "C" fn wsk_host_run(
     c_int::from(catch_unwind(run).is_err())
 }
 
-/// How often the current thread's host was asked for memory; the header documents it.
+/// The number of allocations of the current thread's host; the header documents it.
 #[unsafe(no_mangle)]
 pub extern "C" fn wsk_host_allocations() -> u64 {
     // CAST: a count of calls.
@@ -426,7 +427,7 @@ mod tests {
         }
     }
 
-    /// Does not compile if `Config` gets a field that is not named here, and fails if that is no option.
+    /// Does not compile if `Config` has a field that is not named here, and fails if that field is not an option.
     #[test]
     fn every_field_of_the_configuration_is_an_option() {
         macro_rules! differ {

@@ -1,16 +1,17 @@
-//! The names of the C library that the kernel's headers take from a client's functions.
+//! The C library names that the kernel's headers rename in a client's functions.
 //!
-//! A static library calls `connect` by name, and the linker takes the program's `connect` before the C library's. WSK
-//! clients that are ports of a socket library define exactly these names. So `headers/shared/libc_names.h` has the compiler
-//! name a client's `connect` `wsk_client_connect`, and the library's calls reach the C library.
+//! A static library calls `connect` by name, and the linker prefers the program's `connect` to the C library's. WSK
+//! clients that are ports of a socket library define exactly these names. So `headers/shared/libc_names.h` has the
+//! compiler name a client's `connect` `wsk_client_connect`, and the library's calls reach the C library.
 //!
-//! A client, or a program with such a header, may also use the C library's `connect`, which has the new name as well. So
-//! this file defines each new name: weakly, as a jump to the function that the program has under the old name. A client's
-//! own definition comes before it.
+//! A client, or a program that includes such a header, may also use the C library's `connect`, which is then renamed,
+//! too. This file therefore defines each new name weakly, as a jump to the program's function with the old name. A
+//! client's own definition takes precedence.
 //!
 //! # Safety
 //!
-//! A jump leaves all registers and the stack as its caller has set them, for a function with the caller's declaration.
+//! A jump leaves all registers and the stack as the caller has set them, for a function with the declaration that the
+//! caller used.
 
 #![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
@@ -23,7 +24,7 @@ fn find(name: &'static CStr) -> *mut c_void {
     if found.is_null() { missing as *mut c_void } else { found }
 }
 
-/// Stands for a function that the C library lacks.
+/// Replaces a function that the C library lacks.
 extern "C" fn missing() -> ! {
     eprintln!(
         "wsk-host: the C library lacks a function that the client calls and libc_names.h lists"
@@ -46,8 +47,8 @@ macro_rules! jump {
     };
 }
 
-/// A jump for each name, and a constructor that finds its function. It runs before the constructors of programs, which have
-/// the priority 65535 or a number of their own.
+/// A jump for each name, and a constructor that finds its function. It runs before the constructors of programs, which
+/// have the priority 65535 or a number of their own.
 macro_rules! names {
     ($($name:ident)*) => {
         $(

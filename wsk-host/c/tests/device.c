@@ -182,7 +182,7 @@ static int Device(void *Context)
     return 0;
 }
 
-/* Breaks a rule, which the host stops it for. */
+/* Breaks a rule, and the host stops it. */
 static int LeavesALink(void *Context)
 {
     void *Driver;

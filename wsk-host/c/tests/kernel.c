@@ -156,7 +156,7 @@ static int Lookaside(void *Context)
             ExFreeToLookasideListEx(List, Blocks[Index]);
         }
     }
-    /* Blocks that are kept need no memory. */
+    /* Blocks that are kept for reuse need no new memory. */
     CHECK(wsk_host_allocations() == Before + 4);
     for (Index = 0; Index < 6; Index++) {
         Blocks[Index] = ExAllocateFromLookasideListEx(List);
@@ -205,7 +205,7 @@ static void Step(ULONG *Count)
     if (Irql <= APC_LEVEL) {
         LARGE_INTEGER Wait;
 
-        /* Others run, and must not come in. */
+        /* Other threads run here, and must not enter. */
         Wait.QuadPart = -1;
         KeDelayExecutionThread(KernelMode, FALSE, &Wait);
     }
@@ -424,7 +424,7 @@ static int PrintsAll(void *Context)
     return 0;
 }
 
-/* Each breaks a rule, which the host stops it for. */
+/* Each of these breaks a rule, and the host stops it. */
 
 static int Asserts(void *Context)
 {

@@ -213,7 +213,7 @@ static int Strings(void *Context)
     return 0;
 }
 
-/* Each breaks a rule, which the host stops it for. */
+/* Each of these breaks a rule, and the host stops it. */
 
 static int ReleasesAnothersMutex(void *Context)
 {

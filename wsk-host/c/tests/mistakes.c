@@ -1,6 +1,6 @@
 /*
- * One mistake each: the argument names it. The page of Microsoft's documentation that forbids it is named beside it, below
- * https://learn.microsoft.com/windows-hardware/drivers.
+ * One mistake each: the argument names it. The page of Microsoft's documentation that forbids it is named beside it,
+ * below https://learn.microsoft.com/windows-hardware/drivers.
  */
 #include "client.h"
 
@@ -224,7 +224,7 @@ static NTSTATUS ReceivesRaised(PVOID Context, ULONG Flags, PWSK_DATAGRAM_INDICAT
 
 static const WSK_CLIENT_DATAGRAM_DISPATCH Raising = {ReceivesRaised};
 
-/* The same, of a callback. */
+/* The same in a callback. */
 static void ReturnsFromACallbackAtARaisedLevel(CLIENT *Client)
 {
     PWSK_SOCKET Socket = Bound(Client, WSK_FLAG_DATAGRAM_SOCKET, &Raising, 7001);
@@ -236,7 +236,7 @@ static void ReturnsFromACallbackAtARaisedLevel(CLIENT *Client)
     KeWaitForSingleObject(&Client->Second.Event, Executive, KernelMode, FALSE, NULL);
 }
 
-/* The same, of a scenario. */
+/* The same in a scenario. */
 static void EndsAtARaisedLevel(CLIENT *Client)
 {
     KIRQL Irql;
@@ -388,7 +388,7 @@ static void SetsStaticEventsOfFreedMemory(CLIENT *Client)
                                                 sizeof(WSK_EVENT_CALLBACK_CONTROL), Memory, 0, NULL, NULL, NULL);
 }
 
-/* Fewer bytes than the buffer is said to have. */
+/* The buffer has fewer bytes than its declared size. */
 static void GetsAnOptionIntoTooLittleMemory(CLIENT *Client)
 {
     PWSK_SOCKET Socket = Create(Client, WSK_FLAG_DATAGRAM_SOCKET, NULL);
@@ -763,7 +763,7 @@ static int Scenario(void *Context)
     return 0;
 }
 
-/* Without an argument, the names of the mistakes. */
+/* Without an argument, prints the names of the mistakes. */
 int main(int Count, char **Arguments)
 {
     wsk_host_options Options;

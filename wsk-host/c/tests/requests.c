@@ -192,7 +192,7 @@ static int Indications(void *Context)
     return 0;
 }
 
-/* How many calls of WskSocket have returned the final status, and how many have not. */
+/* The number of calls of WskSocket that returned the final status, and of those that did not. */
 static LONG Final, Pending;
 
 static int Values(void *Context)

@@ -16,10 +16,10 @@ const PROCESSOR_NUMBER: u64 = 0x184;
 /// The highest IRQL.
 const HIGH_LEVEL: u8 = 15;
 
-/// Carries out the instruction that has faulted, or ends the process with a report.
+/// Emulates the instruction that has faulted, or ends the process with a report.
 pub(super) fn resolve(fault: &mut Fault) {
     let signal = i32::try_from(fault.signal).unwrap_or(0);
-    // A breakpoint's address is behind it.
+    // The address of a breakpoint fault is behind the instruction.
     let place = fault.rip - usize::from(signal == libc::SIGTRAP);
     let Some(module) = modules::find(place) else { stop_outside(fault, place) };
     if module.is_unloaded() {
@@ -41,7 +41,7 @@ pub(super) fn resolve(fault: &mut Fault) {
     stop(fault, signal, &instruction, &module, place);
 }
 
-/// Reports an access to an image that is not there, by code of the host or of another client.
+/// Reports an access to an unloaded image by code of the host or of another client.
 fn stop_outside(fault: &Fault, place: usize) -> ! {
     let Some(module) = modules::find(fault.address) else {
         images::stop(&format!("the code at {place:#x} is of no image"));
@@ -55,7 +55,7 @@ fn stop_outside(fault: &Fault, place: usize) -> ! {
     images::stop(&format!("memory of the image at {target} cannot be {access}"))
 }
 
-/// Carries out an instruction for the emulated processor. False if it is not one of those.
+/// Emulates an instruction of the emulated processor. Returns false if it is not one of the supported instructions.
 fn emulate(fault: &mut Fault, instruction: &Instruction) -> bool {
     let (target, source) = (instruction.op0_register(), instruction.op1_register());
     match instruction.mnemonic() {
@@ -76,7 +76,7 @@ fn emulate(fault: &mut Fault, instruction: &Instruction) -> bool {
     }
 }
 
-/// Carries out a load of a register from emulated memory. False if it is not one.
+/// Emulates a load of a register from emulated memory. Returns false if it is not such a load.
 fn load(fault: &mut Fault, instruction: &Instruction, is_signed: bool) -> bool {
     if instruction.op0_kind() != OpKind::Register || instruction.op1_kind() != OpKind::Memory {
         return false;
@@ -120,7 +120,7 @@ fn shared_data(address: u64, size: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes))
 }
 
-/// Ends the process with a report about an instruction that is not carried out.
+/// Ends the process with a report about an instruction that is not emulated.
 fn stop(
     fault: &mut Fault,
     signal: i32,

@@ -1,13 +1,13 @@
 //! Faults of images: instructions that need a kernel, and accesses to memory that does not exist.
 //!
 //! A signal handler recognizes a fault by its address, which is in the range of the images. It takes no lock and
-//! allocates nothing: it makes the thread continue in [`enter`], with the fault's details on its stack. There, outside of
-//! the handler, the instruction is [carried out](emulate), or the report about it is written. Every other signal is passed
-//! to the handler that was installed before.
+//! allocates nothing: it makes the thread continue in [`enter`], with the fault's details on its stack. There, outside
+//! of the handler, the instruction is [emulated](emulate), or the report about it is written. Every other signal is
+//! passed to the handler that was installed before.
 //!
 //! # Safety
 //!
-//! Only functions of the C library are called, with memory of this file's own and the signal's context. Code of an image
+//! This file calls only functions of the C library, with its own memory and the signal's context. Code of an image
 //! keeps nothing below its stack pointer: Microsoft's convention has no red zone.
 
 #![expect(unsafe_code, reason = "signal handlers are the C library's")]
@@ -49,13 +49,13 @@ pub(crate) fn install() -> std::io::Result<()> {
                     return Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
                 }
             }
-            // Before the handlers are installed, which read it.
+            // Stored before the handlers are installed, because they read it.
             FORMER.get_or_init(|| former);
             let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = on_signal;
             // SAFETY: zeros are an action.
             let mut action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
             action.sa_sigaction = handler as usize;
-            // On the alternate stack, where the handler of `std` finds that a stack has overflowed.
+            // Runs on the alternate stack, where the handler of `std` detects a stack overflow.
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
             for signal in SIGNALS {
                 // SAFETY: the action is initialized; its handler takes what `SA_SIGINFO` says.
@@ -80,7 +80,7 @@ extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
         return;
     }
     let instruction = register(context_of_thread, libc::REG_RIP);
-    // A breakpoint's address is behind it.
+    // The address of a breakpoint fault is behind the instruction.
     let instruction =
         if signal == libc::SIGTRAP { instruction.wrapping_sub(1) } else { instruction };
     let has_address = matches!(signal, libc::SIGSEGV | libc::SIGBUS);
@@ -110,8 +110,8 @@ fn set_register(context: &mut ucontext_t, number: c_int, value: usize) {
 ///
 /// # Safety
 ///
-/// The context is that of a thread that a fault has interrupted, in code of an image, or else in code to which the thread
-/// does not return.
+/// The context is that of a thread that a fault has interrupted, in code of an image, or else in code to which the
+/// thread does not return.
 unsafe fn redirect(context: &mut ucontext_t, signal: c_int, address: usize) {
     const DIRECTION: usize = 0x400;
     const ERROR_OF_WRITE: usize = 2;
@@ -129,8 +129,8 @@ unsafe fn redirect(context: &mut ucontext_t, signal: c_int, address: usize) {
 }
 
 unsafe extern "C" {
-    /// Saves the registers behind the details of a fault, calls [`resolve`] with them, and continues with what it has left
-    /// there. Its frame can be unwound.
+    /// Saves the registers behind the details of a fault, calls [`resolve`] with them, and continues with what it has
+    /// left there. Its frame can be unwound.
     #[link_name = "wsk_loader_enter"]
     fn enter();
 }
@@ -204,7 +204,7 @@ global_asm!(
     resolve = sym resolve,
 );
 
-/// Carries out the instruction that has faulted, or ends the process with a report.
+/// Emulates the instruction that has faulted, or ends the process with a report.
 ///
 /// # Safety
 ///

@@ -16,7 +16,7 @@ pub(crate) struct Fault {
     /// `r8` to `r15`.
     numbered: [u64; 8],
     pub(crate) signal: u64,
-    /// Not zero if the access was a write.
+    /// Nonzero if the access was a write.
     pub(crate) is_write: u64,
     /// The address of the access.
     pub(crate) address: usize,
@@ -49,7 +49,7 @@ impl Fault {
     pub(crate) fn get(&mut self, register: Register) -> Option<u64> {
         match register {
             Register::RSP => Some(self.rsp()),
-            // Of images, none has another base, and that of `gs` is zero in a process.
+            // Images use no other segment base, and that of `gs` is zero in a process.
             Register::None
             | Register::GS
             | Register::DS

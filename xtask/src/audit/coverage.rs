@@ -44,7 +44,7 @@ pub(super) fn missing(image: &Image) -> Result<Vec<String>> {
 /// The functions that a driver can call.
 #[derive(Default)]
 struct Functions {
-    /// The names that must be exported. Those that belong to no type have no module: `::usage`.
+    /// The names that must be exported. A function outside a type has no module: `::usage`.
     names: BTreeSet<String>,
     /// Public types, and the ones that implement `Copy`.
     public: BTreeSet<String>,
@@ -180,7 +180,7 @@ fn modules_for_hosts(items: &[Item]) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// Whether an export stands for a function: it has its name, or its name with the types that it was made for.
+/// Whether an export belongs to a function: its name is that of the function, with or without generic arguments.
 fn is_for(export: &str, function: &str) -> bool {
     let (function, phase) = function.strip_suffix(".poll").map_or((function, ""), |f| (f, ".poll"));
     let Some(export) = export.strip_suffix(phase) else {
@@ -198,7 +198,7 @@ fn is_for(export: &str, function: &str) -> bool {
     }
 }
 
-/// The name of a function's export: of one that makes a future, its poll.
+/// The name that a function is exported under. A function that returns a future is exported as its poll.
 fn exported(signature: &syn::Signature) -> String {
     let is_future = |bound: &TypeParamBound| match bound {
         TypeParamBound::Trait(bound) => {
@@ -212,11 +212,11 @@ fn exported(signature: &syn::Signature) -> String {
     format!("{}{}", signature.ident, if polled { ".poll" } else { "" })
 }
 
-/// The public functions that a macro writes, for whatever types: `::bind.poll`. Not those of C, nor those whose names
-/// are the macro's parameters.
+/// The public functions that a macro defines, for any type: `::bind.poll`. Excludes C functions, and functions whose
+/// names are the macro's parameters.
 fn written_by(tokens: TokenStream) -> Vec<String> {
     let mut names = Vec::new();
-    // What has been read of a function: whether it is public, and whether it is `async`.
+    // The part of a function read so far: whether it is public, and whether it is `async`.
     let (mut is_public, mut is_async) = (false, false);
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -273,7 +273,7 @@ fn is_table(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("provider_table"))
 }
 
-/// The name of a type, or of what a reference is to.
+/// The name of a type, or of the target of a reference.
 fn type_name(of: &Type) -> Option<String> {
     match of {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),

@@ -112,7 +112,7 @@ fn problems(images: &[(Arch, Image)]) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// The checks can fail: they find every fault in a driver that has each of them.
+/// Shows that the checks can fail: they find each fault in a driver that contains all of them.
 fn deliberate_faults_are_found(arch: Arch) -> Result<()> {
     /// The expected reports of the deliberate faults in `wsk/tests/audit-driver/src/deliberate.rs`.
     const FAULTS: [&str; 6] = [
@@ -123,7 +123,7 @@ fn deliberate_faults_are_found(arch: Arch) -> Result<()> {
         "functions call each other in a circle: deliberate::circle",
         "`audit_driver::deliberate::faults::pointer` can be called through a pointer",
     ];
-    /// One that exists on x64 only.
+    /// A fault that exists on x64 only.
     const REGISTERS: &str = "`audit_driver::deliberate::faults::registers` changes registers";
     let image = Image::read(&compile(&["deliberate"], arch)?)?;
     let problems = faults(arch, &image, &Measures::of(arch, &image))?;

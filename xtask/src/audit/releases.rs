@@ -1,4 +1,5 @@
-//! The audit's releases of Windows and its functions agree with `headers/`, from which all else derives them.
+//! Checks that the audit's lists of Windows releases and functions agree with `headers/`, the source of all other
+//! lists.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use cargo_wsk::audit::imports::{RELEASES, newer_functions};
 
 use crate::project;
 
-/// The sections of a file of `headers/` that begin with a line, each with that line's rest.
+/// The sections of a file of `headers/` that start with a line, each with the rest of that line.
 fn sections(file: &str, begin: &str) -> Vec<(String, Vec<String>)> {
     let text = fs::read_to_string(project::root().join("headers").join(file)).unwrap();
     let mut sections: Vec<(String, Vec<String>)> = Vec::new();
@@ -50,7 +51,7 @@ fn the_releases_are_those_of_the_headers() {
 fn functions_of_wsk_sys_have_the_release_of_the_bindings() {
     let mut newer = 0;
     for (name, lines) in sections("bindings.toml", "[kernel.") {
-        // Not constants, whose pages are those of their functions.
+        // Constants are left out: they share the pages of their functions.
         let is_function = value(&lines, "page").is_some_and(|page| {
             page.to_lowercase().ends_with(&format!("-{}", name.to_lowercase()))
         });

@@ -18,18 +18,18 @@ pub(super) const NESTING: u32 = 3;
 /// The callers of the functions that are called through pointers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Caller {
-    /// The system, when a request completes or a timer expires: possibly within a call, on its stack.
+    /// The system, when a request completes or a timer expires. This can happen during a call, on the caller's stack.
     Completion,
-    /// The end of a request, for the values that the request owns or could not return.
+    /// The end of a request, which drops the values that the request owns or could not return.
     Attachment,
-    /// A completion, for the waker of a request that several tasks wait for.
+    /// A completion, which calls the waker of a request that several tasks wait for.
     SharedWaker,
-    /// That waker, for the queue of these tasks.
+    /// That waker, which wakes the tasks in its queue.
     SharedQueue,
     /// The wake-up of a task: by a completion, or by another task.
     Waker,
-    /// The threads of a runtime, each task by its functions; and the release of the last reference to a task, a socket or
-    /// a handler, which frees its memory.
+    /// The threads of a runtime, each task by its functions; and the release of the last reference to a task, a socket
+    /// or a handler, which frees its memory.
     End,
     /// The system, at the beginning of a thread.
     Thread,
@@ -43,8 +43,8 @@ pub(super) enum Caller {
 
 /// The functions that are called through pointers, by a part of their names; the first match counts.
 ///
-/// A part names a whole module where all pointers to its functions have one caller. A part that matches no function is an
-/// error, so that a renamed function is reported under both of its names.
+/// A part names a whole module where all pointers to its functions have one caller. A part that matches no function is
+/// an error, so that a renamed function is reported under both of its names.
 const CALLERS: [(&str, Caller); 26] = [
     ("core::fmt::", Caller::Formatter),
     ("wsk::operation::completion::", Caller::Completion),
@@ -72,7 +72,7 @@ const CALLERS: [(&str, Caller); 26] = [
     ("wsk::socket::", Caller::End),
     ("wsk::events::attached::", Caller::End),
     ("wsk::events::", Caller::Event),
-    // Of attachments, since wsk has no trait objects; under the names of their exports where they have one.
+    // These are attachments, since wsk has no trait objects. Exported functions have the names of their exports.
     ("::drop", Caller::Attachment),
 ];
 
@@ -94,7 +94,8 @@ impl Caller {
     }
 }
 
-/// Sorts functions by their callers, and reports those without a caller and the parts of [`CALLERS`] without a function.
+/// Sorts functions by their callers, and reports those without a caller and the parts of [`CALLERS`] without a
+/// function.
 fn callers<'a>(
     functions: impl Iterator<Item = (&'a str, u32)>,
 ) -> (BTreeMap<Caller, u32>, Vec<String>) {
@@ -189,9 +190,9 @@ impl Measures {
         } else {
             // A request completes within the call, and cleans up its attachments.
             let completion = [Caller::Completion, Caller::Attachment];
-            // It wakes a task of which only this waker is left; at most by way of the queue of several tasks.
+            // It wakes a task whose last reference is this waker, possibly through the queue of several tasks.
             let wake = [Caller::SharedWaker, Caller::SharedQueue, Caller::Waker, Caller::End];
-            // Afterwards it may be the last request of a listener, whose memory contains that of a socket that was never
+            // It may then be the last request of a listener, whose memory contains that of a socket that was never
             // accepted.
             let end = [Caller::End, Caller::End];
             let sum = |callers: &[Caller]| -> u32 {
@@ -254,7 +255,7 @@ pub(super) mod tests {
         assert_eq!(measures.total("A::new"), 311_111);
         assert_eq!(measures.total("A::fmt<Debug>"), 7);
 
-        // A listener's memory with that of a socket is deeper than all wakers.
+        // Freeing a listener together with its socket uses more stack than any waker.
         let callers = [(Caller::Completion, 1000), (Caller::Waker, 100), (Caller::End, 10_000)];
         let measures = self::measures(Arch::X64, &[("A::new", 1)], &callers);
         assert_eq!(measures.total("A::new"), 21_001);

@@ -17,7 +17,7 @@ const STEP: u32 = 64;
 /// The rows of a table: the numbers of each processor, by function or caller.
 type StackTable = BTreeMap<String, Vec<Numbers>>;
 
-/// The bytes of a call; for a call that creates a future, also of its polls and its drop.
+/// The stack of a call in bytes; for a call that creates a future, also the stack of its polls and its drop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Numbers(Vec<u32>);
 
@@ -74,8 +74,8 @@ fn path() -> PathBuf {
     project::root().join("wsk").join("STACK.md")
 }
 
-/// The functions that use more stack than the committed table allows for the processors that were measured, or that it
-/// lacks.
+/// The functions that are missing from the committed table, or that use more stack than it allows, for the measured
+/// processors.
 pub(super) fn exceeding(measures: &[Measures]) -> Result<Vec<String>> {
     let path = path();
     let text =
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(differences(&table(&both(8)), &committed), [""; 0]);
         assert_eq!(differences(&table(&both(513)), &committed).len(), 1);
         let [x64, _] = both(500);
-        // One processor has gone, a function has come, and one has gone.
+        // One processor and one function were removed, and one function was added.
         assert_eq!(differences(&table(&[x64]), &committed).len(), 4);
         let others = [Arch::X64, Arch::Arm64]
             .map(|arch| measures(arch, &[("A::new", 8), ("B::new", 8)], &[]));

@@ -1,4 +1,4 @@
-//! Callgrind's counts: instructions by image, and calls from one image to another.
+//! Reads Callgrind's counts: instructions per image, and calls from one image to another.
 //!
 //! The format: <https://valgrind.org/docs/manual/cl-format.html>.
 
@@ -22,7 +22,7 @@ pub(crate) struct InstructionCounts {
 }
 
 impl InstructionCounts {
-    /// Reads a file of callgrind's. The images are known by their paths.
+    /// Reads a file that Callgrind has written. Images are identified by their paths.
     pub(super) fn read(file: &Path, client: &Path, kernel: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -61,7 +61,7 @@ impl InstructionCounts {
                 }
                 continue;
             };
-            // The cost of a call has that of everything that it calls in turn.
+            // The cost of a call includes the cost of everything that it calls.
             let to = called_image.take().unwrap_or_else(|| image.clone());
             if image == client && to == kernel {
                 *counts.calls.entry(function(&called)).or_default() += number;
@@ -92,7 +92,7 @@ impl InstructionCounts {
     }
 }
 
-/// Names are written once, with a number, and then the number alone.
+/// Callgrind writes a name with a number once, and from then on only the number.
 #[derive(Default)]
 struct FunctionNames<'a>(HashMap<(&'static str, &'a str), &'a str>);
 
@@ -116,9 +116,9 @@ fn first_number(text: &str) -> Option<f64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
-/// A function's name without the types that it is for: `<wsk::A as B>::f<C>` is `wsk::A::f`.
+/// A function's name without traits and generic arguments: `<wsk::A as B>::f<C>` is `wsk::A::f`.
 fn plain(name: &str) -> String {
-    // The memory of a future is dropped by a function that has its name as a type.
+    // The function that drops a future has the future's name as a type argument.
     if let Some(dropped) = name.strip_prefix("core::ptr::drop_in_place<") {
         return format!("drop of {}", plain(dropped.strip_suffix('>').unwrap_or(dropped)));
     }
@@ -142,7 +142,7 @@ fn plain(name: &str) -> String {
 
 /// The C name of a function of the kernel or the provider.
 fn function(name: &str) -> String {
-    // The provider's are in tables, and have names of Rust's: `wsk_host::wsk::calls::bytes::send`.
+    // The provider's functions are in tables and have Rust names: `wsk_host::wsk::calls::bytes::send`.
     let Some(path) = name.strip_prefix("wsk_host::wsk::calls::") else {
         return name.to_owned();
     };
@@ -204,7 +204,7 @@ totals: 455
     #[test]
     fn instructions_are_counted_by_image() {
         let counts = InstructionCounts::parse(FILE, "/lib/client.so", "/lib/kernel.so");
-        // What is called within the image is counted there, and only there.
+        // A call within the image is counted in the callee only.
         assert!((counts.own - f64::from(5 + 3 + 7 + 40)).abs() < 1e-9, "{counts:?}");
         assert!((counts.whole - f64::from(5 + 3 + 7 + 400 + 40)).abs() < 1e-9, "{counts:?}");
         let functions: Vec<(&str, f64)> =

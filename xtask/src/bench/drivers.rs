@@ -1,4 +1,4 @@
-//! The echo driver in C, and how large it is beside the one in Rust.
+//! Compares the size of the echo driver in C with the size of the one in Rust.
 
 use std::fs;
 use std::path::{Path, PathBuf};

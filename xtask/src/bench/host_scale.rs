@@ -1,4 +1,4 @@
-//! What the host costs with many connections, timers and tasks: `docs/host-scale.md`.
+//! Measures the host with many connections, timers and tasks: `docs/host-scale.md`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,20 +10,21 @@ use xshell::{Shell, cmd};
 use super::report::number;
 use crate::project;
 
-/// The workloads of the bench `scale`, and what one unit of each is called.
+/// The workloads of the bench `scale`, each with the name of its unit.
 const WORKLOADS: [(&str, &str); 3] = [
     ("null", "request on the null network"),
     ("timers", "timer, set and cancelled"),
     ("tasks", "task that sleeps, from its creation to its end"),
 ];
 
-/// The units of which the instructions are counted. The cost of one is that of the difference of two.
+/// The numbers of units for which instructions are counted. The cost of one unit is the difference between two runs,
+/// divided by the difference in units.
 const COUNTS: [u32; 4] = [1000, 2000, 4000, 8000];
 
-/// The part by which a count may differ from that on the page: hash tables and the threads' turns vary.
+/// The fraction by which a count may differ from the page: hash tables and the turns of threads vary.
 const TOLERANCE: f64 = 0.05;
 
-/// How much more one unit may cost among four times as many.
+/// The factor by which the cost of one unit may grow when there are four times as many.
 const GROWTH: f64 = 1.25;
 
 /// The instructions of one unit of each workload, by the number of units.
@@ -56,7 +57,7 @@ pub(super) fn measure(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Fails if the page has other counts than those of the current sources.
+/// Fails if the counts on the page differ from those of the current sources.
 pub(super) fn check(shell: &Shell) -> Result<()> {
     let counts = count(shell, &build(shell)?)?;
     counts.require_no_growth()?;
@@ -149,7 +150,7 @@ impl ScaleCounts {
         Ok(())
     }
 
-    /// The counts that a page lacks, each in a sentence.
+    /// One sentence for each count that a page lacks.
     fn differences(&self, page: &str) -> Vec<String> {
         let mut found = Vec::new();
         for ((_, name), counts) in WORKLOADS.iter().zip(&self.0) {

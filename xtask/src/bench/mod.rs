@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: what `wsk` costs beside a client in C, and what the host costs at scale.
 //!
-//! Counts instructions, which are hardly different in another run, and for the host times, too. Fails if there are more of
-//! them than this project allows itself, if docs/cost.md had other numbers, or with `--host=check`, if the page of the host
-//! does not have the current counts.
+//! Counts instructions, which hardly vary between runs, and also measures times for the host. Fails if a count exceeds
+//! its limit, if docs/cost.md had other numbers, or, with `--host=check`, if the host's page does not have the current
+//! counts.
 
 mod callgrind;
 mod drivers;
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     host: Option<HostPage>,
 }
 
-/// What becomes of `docs/host-scale.md`.
+/// Whether to write or check `docs/host-scale.md`.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum HostPage {
     Write,
@@ -49,10 +49,10 @@ enum HostPage {
 static VALGRIND: Dependency =
     Dependency { name: "valgrind", package: "valgrind", is_there: || setup::on_path("valgrind") };
 
-/// Enough for everything that the host keeps to have its final size.
+/// Enough rounds for all of the host's tables to reach their final size.
 const WARM_UP: u32 = 1500;
 
-/// The number of rounds by which two runs differ; they differ in nothing else.
+/// The number of rounds by which two otherwise identical runs differ.
 const ROUNDS: [u32; 2] = [1000, 2000];
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let docs = project::root().join("docs");
     fs::create_dir_all(&docs)?;
     let page = docs.join("cost.md");
-    // A page that is missing has no number.
+    // A missing page has no numbers.
     let is_fresh = fs::read_to_string(&page).is_ok_and(|page| report.is_on(&page));
     fs::write(&page, report.page())?;
     print!("\n{}", report.tables());
@@ -127,7 +127,7 @@ fn count(programs: &Programs, client: ClientLanguage, timing: CompletionTiming) 
 pub(crate) fn check() -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root());
-    // The profile in which other steps have built the host already.
+    // Other steps have already built the host in this profile.
     let programs = Programs::build(&shell, "dev", "dev")?;
     for client in ClientLanguage::ALL {
         for timing in CompletionTiming::ALL {

@@ -1,7 +1,7 @@
 //! The programs that are measured: a client in C and one in Rust, with the same kernel and provider.
 //!
-//! The kernel and the clients are images of their own, as a kernel and drivers are: so callgrind says which
-//! instructions are whose, and the compiler cannot mix them.
+//! The kernel and the clients are separate images, like a real kernel and its drivers. Callgrind can therefore
+//! attribute each instruction, and the compiler cannot inline across the boundary.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ const FOLDER: &str = "wsk/cost/c";
 const STRICT: [&str; 6] = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 const HEADERS: [&str; 3] = ["-Iheaders/km", "-Iheaders/shared", "-Iwsk-host/c/include"];
 
-/// The time that a program may run. Under valgrind, it takes some seconds.
+/// The maximum run time of a program. Under valgrind, it runs for a few seconds.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A client.
@@ -66,7 +66,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds them: the host in one of cargo's profiles, and the client in Rust in another one.
+    /// Builds the programs: the host in one cargo profile, and the Rust client in another.
     pub(crate) fn build(shell: &Shell, profile: &str, client_profile: &str) -> Result<Self> {
         let folder = project::scratch()?.join("cost").join(profile);
         fs::create_dir_all(&folder)?;
@@ -100,7 +100,7 @@ impl Programs {
             cmd!(shell, "clang {FOLDER}/main.c")
                 .args(STRICT)
                 .args(HEADERS)
-                // A client looks for DbgPrint in the program, and for the rest in the kernel.
+                // A client takes DbgPrint from the program, and everything else from the kernel.
                 .args(["-rdynamic", "-Wl,--allow-shlib-undefined"])
                 .args([programs.kernel(), programs.image(client)])
                 .arg(path)
@@ -178,7 +178,7 @@ impl Programs {
     }
 }
 
-/// How often a client sends and receives: before it is counted, and then.
+/// The number of sends and receives before counting starts, and while it runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Rounds {
     pub(crate) warm_up: u32,

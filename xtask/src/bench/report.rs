@@ -1,4 +1,4 @@
-//! The results as tables, as a page, and against what this project allows itself.
+//! The results as tables and as a page, and their comparison with this project's limits.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,11 +14,12 @@ use super::programs::{ClientLanguage, CompletionTiming};
 /// The maximum ratio of Rust's instructions to C's, including the kernel and the provider.
 const WHOLE: f64 = 1.10;
 
-/// The same without them, when requests complete inline and later. What was reached, against regressions; the goals are 2.0
-/// and 3.5.
+/// The same without the kernel and the provider, when requests complete inline and later. These limits are the values
+/// reached so far, to detect regressions; the goals are 2.0 and 3.5.
 const OWN: [f64; 2] = [2.95, 5.45];
 
-/// The maximum size of the echo driver in bytes. What was reached, against regressions; the goal is 48,000.
+/// The maximum size of the echo driver in bytes. The limit is the size reached so far, to detect regressions; the goal
+/// is 48,000.
 const FILE: usize = 114_688;
 
 /// Everything that was measured.
@@ -98,7 +99,7 @@ impl Report {
         exceeded
     }
 
-    /// Whether a page has these numbers, but for those that vary between runs.
+    /// Whether a page has these numbers, except those that vary between runs.
     pub(super) fn is_on(&self, page: &str) -> bool {
         let own = CompletionTiming::ALL.map(|timing| {
             let [c, rust] = ClientLanguage::ALL.map(|client| self.counts(timing, client).own);
@@ -158,7 +159,7 @@ impl Report {
         table
     }
 
-    /// Which functions of a client's the instructions of its own are in.
+    /// A client's own instructions, by function.
     fn functions(&self, client: ClientLanguage) -> String {
         let counts = CompletionTiming::ALL.map(|timing| &self.counts(timing, client).functions);
         let names: BTreeSet<&String> =
@@ -168,7 +169,7 @@ impl Report {
         let mut rows: Vec<(&String, [f64; 2])> = names
             .into_iter()
             .map(|name| (name, of(name)))
-            // Less is not of every round.
+            // A smaller count does not occur in every round.
             .filter(|(_, numbers)| numbers.iter().any(|number| *number >= 1.0))
             .collect();
         rows.sort_by(|(_, left), (_, right)| right[1].total_cmp(&left[1]));

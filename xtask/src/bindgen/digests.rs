@@ -1,7 +1,7 @@
-//! Whether the bindings were generated from the headers as they are, without generating them.
+//! Checks that the bindings were generated from the current headers, without generating them again.
 //!
-//! The generator and its dependencies take a minute to compile. So `cargo xtask regen` also writes the digests of its input and
-//! its output, and every test compares these.
+//! The generator and its dependencies take a minute to compile. So `cargo xtask regen` also writes the digests of its
+//! input and its output, and every test compares these.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::project;
 /// The input, and the output.
 const FOLDERS: [&str; 2] = ["headers", "wsk-sys/src/generated"];
 
-/// What the digests cover; not prose.
+/// The extensions of the files that the digests cover. Prose is not among them.
 const EXTENSIONS: [&str; 3] = ["h", "rs", "toml"];
 
 /// The file with the digests.
@@ -47,7 +47,7 @@ pub(crate) fn compare() -> Result<()> {
     Ok(())
 }
 
-/// A number for the names and contents of a folder's files, whatever their line ends.
+/// A hash of the names and contents of a folder's files, independent of their line endings.
 fn digest(folder: &Path) -> Result<u64> {
     let mut files = Vec::new();
     find(folder, &mut files)?;
@@ -80,7 +80,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The hash function FNV-1a, of 64 bits, which is the same with every version of Rust.
+/// The 64-bit hash function FNV-1a, which does not change between versions of Rust.
 struct Fnv(u64);
 
 impl Fnv {

@@ -1,4 +1,4 @@
-//! The commands of `wsk-bindgen`, which is built when one of them runs, and with it bindgen.
+//! The commands of `wsk-bindgen`. Running one builds `wsk-bindgen`, and bindgen with it.
 
 pub(crate) mod digests;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(command: &str, args: &Args) -> Result<()> {
     let status = program().arg(command).args(arguments).status().context("cannot run cargo")?;
     // The program has printed the reason.
     ensure!(status.success(), "`cargo xtask {command}` failed");
-    // With --check it writes nothing, with --list neither.
+    // With --check or --list, it writes nothing.
     if command == "regen" && !args.arguments.iter().any(|it| it == "--check" || it == "--list") {
         digests::write()?;
     }
@@ -53,7 +53,8 @@ fn has_libclang() -> bool {
     libclangs().is_ok()
 }
 
-/// `wsk-bindgen`, built first. The current folder stays, since arguments may be relative to it.
+/// The command that runs `wsk-bindgen`, which is built first. The current folder does not change, since arguments may
+/// be relative to it.
 fn program() -> Command {
     let mut command = Command::new("cargo");
     command

@@ -29,14 +29,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The host as a static library (`wsk-host/c`), and the system's libraries that it needs.
 pub(crate) struct Library {
     pub(crate) path: PathBuf,
-    /// The library as cargo has made it.
+    /// The library as cargo built it.
     pub(crate) built: PathBuf,
     pub(crate) needs: Vec<String>,
 }
 
 impl Library {
-    /// Builds it in one of cargo's profiles, and reads its path and its dependencies from cargo's and rustc's output. On
-    /// Linux, it depends on no name that a program may define.
+    /// Builds the library in a cargo profile, and reads its path and its dependencies from the output of cargo and
+    /// rustc. On Linux, it depends on no name that a program may define.
     pub(crate) fn build(shell: &Shell, profile: &str) -> Result<Self> {
         const NEEDS: &str = "native-static-libs: ";
         let arguments = ["--print", "native-static-libs"];

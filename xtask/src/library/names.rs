@@ -1,11 +1,11 @@
-//! Keeps a library's own calls apart from functions of the program that it is linked with.
+//! Prevents a library's own calls from reaching functions of the program that it is linked with.
 //!
-//! A static library calls `connect` by name, and the linker takes the program's `connect` before the C library's. WSK
-//! clients that are ports of a socket library define exactly these names. So in the copy made here, each undefined name is
-//! another, which is defined in the copy, and which jumps to the function that the C library has under the old name.
+//! A static library calls `connect` by name, and the linker prefers the program's `connect` to the C library's. WSK
+//! clients that are ports of a socket library define exactly these names. The copy made here therefore renames each
+//! undefined name. It defines the new name as a jump to the C library's function with the old name.
 //!
-//! The kernel's own names are weak in the copy: as with the import library of a kernel, a client's definition of one of
-//! them comes before the host's.
+//! The kernel's own names are weak in the copy. As with the import library of a kernel, a client's definition of one of
+//! them takes precedence over the host's.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -20,11 +20,11 @@ use xshell::{Shell, cmd};
 /// The prefix of the new names.
 const PREFIX: &str = "wsk_host_libc_";
 
-/// Undefined names that stay: data, and the function that finds the others. So do those that begin with an underscore,
-/// which a program may not define.
+/// Undefined names that are kept: data, and the function that looks up the others. Names that begin with an underscore
+/// are also kept, because a program may not define them.
 const KEPT: [&str; 2] = ["dlsym", "environ"];
 
-/// Copies a library, whose copy depends on no name that a program may define.
+/// Copies a library. The copy depends on no name that a program may define.
 pub(super) fn isolate(shell: &Shell, library: &Path, copy: &Path) -> Result<()> {
     let names = undefined(library)?;
     ensure!(names.contains("connect"), "{} does not call `connect`", library.display());
@@ -37,7 +37,7 @@ pub(super) fn isolate(shell: &Shell, library: &Path, copy: &Path) -> Result<()> 
     fs::write(&weak_file, Vec::from_iter(exported).join("\n") + "\n")?;
     fs::write(&source, jumps(&names))?;
     cmd!(shell, "cc -O2 -fPIC -c {source} -o {object}").quiet().run()?;
-    // The intermediate code in std's objects is of no use here, and confuses older plugins of binutils, which say so.
+    // The intermediate code in std's objects is not needed here, and older plugins of binutils print errors about it.
     let unused = ["--remove-section=.llvmbc", "--remove-section=.llvmcmd"];
     let renamed = cmd!(shell, "objcopy --redefine-syms={map_file} --weaken-symbols={weak_file}")
         .args(unused)
@@ -62,7 +62,7 @@ pub(super) fn redirected(copy: &Path) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect())
 }
 
-/// The names that a library takes from elsewhere, and that a program may define.
+/// The undefined names of a library that a program may define.
 fn undefined(library: &Path) -> Result<BTreeSet<String>> {
     let (mut undefined, defined) = symbols(library)?;
     undefined.retain(|name| {
@@ -74,7 +74,7 @@ fn undefined(library: &Path) -> Result<BTreeSet<String>> {
     Ok(undefined)
 }
 
-/// The names of the kernel and of WSK that a library defines. Those of `wsk_host.h` are the library's alone.
+/// The names of the kernel and of WSK that a library defines. The names of `wsk_host.h` belong to the library alone.
 fn exported(library: &Path) -> Result<BTreeSet<String>> {
     let (_, mut defined) = symbols(library)?;
     // C++, Rust and the compiler have names that begin with an underscore or a lower-case letter.
@@ -82,10 +82,10 @@ fn exported(library: &Path) -> Result<BTreeSet<String>> {
     Ok(defined)
 }
 
-/// The names that a library takes from elsewhere, and those that it defines.
+/// The names that a library leaves undefined, and those that it defines.
 fn symbols(library: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
     let data = fs::read(library).with_context(|| library.display().to_string())?;
-    let archive = ArchiveFile::parse(&*data).context("it is no archive")?;
+    let archive = ArchiveFile::parse(&*data).context("the file is not an archive")?;
     let (mut undefined, mut defined) = (BTreeSet::new(), BTreeSet::new());
     for member in archive.members() {
         let member = member?;
@@ -98,7 +98,7 @@ fn symbols(library: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
             if !symbol.is_undefined() {
                 defined.insert(name.to_owned());
             } else if !symbol.is_weak() {
-                // A weak name that is not defined anywhere is null; std asks for it.
+                // A weak name that is not defined anywhere is null; std tests for that.
                 undefined.insert(name.to_owned());
             }
         }
@@ -106,7 +106,7 @@ fn symbols(library: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
     Ok((undefined, defined))
 }
 
-/// C with a jump for each name. The program is searched first for a name; `RTLD_NEXT` begins behind it.
+/// C code with a jump for each name. A lookup would search the program first; `RTLD_NEXT` starts after it.
 fn jumps(names: &BTreeSet<String>) -> String {
     let mut text = String::from(JUMPS);
     for name in names {

@@ -1,4 +1,4 @@
-//! That clients in C run on hosts, linked with the library for C: in one language, or in all.
+//! Checks that clients in C run on hosts, linked with the library for C, in one language or in all.
 
 mod mistakes;
 
@@ -17,7 +17,7 @@ use crate::project;
 
 const COMPILERS: [&str; 2] = ["gcc", "clang"];
 
-/// Warnings are for the example what they are for the headers.
+/// The example is compiled with the same warnings as the headers.
 const STRICT: [&str; 6] =
     ["-std=c11", "-fshort-wchar", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -28,7 +28,7 @@ const LIBRARY_HEADER: &str = "-Iwsk-host/c/include";
 const CLIENT: &str = "wsk-host/c/examples/echo.c";
 const PROGRAM: &str = "wsk-host/c/examples/main.c";
 
-/// The time that a program may run. It takes a fraction of a second.
+/// The maximum run time of a program. It usually takes a fraction of a second.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 /// In the language that most drivers are written in.
@@ -70,7 +70,7 @@ fn run_in(
     }
     requests(&shell, &library)?;
     mistakes::unusual(&shell, &library, languages)?;
-    // One language of each kind: a report takes time.
+    // One C and one C++ standard, because reports take time.
     let (first, last) = (&languages[..1], &languages[languages.len() - 1..]);
     mistakes::mistakes(&shell, &library, first)?;
     if first != last {
@@ -131,8 +131,9 @@ fn reset(shell: &Shell, library: &Library) -> Result<()> {
 const TAKEN: [&str; 9] =
     ["calloc", "free", "malloc", "memcmp", "memcpy", "memmove", "memset", "realloc", "strlen"];
 
-/// A client that defines every C library name that the library uses, each as a trap, still runs: with the archive whose
-/// names `cargo xtask library` has changed, and with cargo's own, if the functions are compiled with the kernel's headers.
+/// A client that defines every C library name that the library uses, each as a trap, still runs. This holds for the
+/// archive whose names `cargo xtask library` has changed. It also holds for cargo's own archive if the functions are
+/// compiled with the kernel's headers.
 fn names_of_the_c_library(shell: &Shell, library: &Library) -> Result<()> {
     let names: Vec<String> =
         library.c_functions()?.into_iter().filter(|name| !TAKEN.contains(&name.as_str())).collect();
@@ -166,7 +167,7 @@ fn names_of_the_c_library(shell: &Shell, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// The header that gives a client's functions names of their own.
+/// The header that renames a client's functions.
 const KERNEL_HEADER: &str = "#include <basetsd.h>\n";
 
 /// A program that calls the C library's functions beside the kernel's headers.
@@ -196,7 +197,7 @@ fn libc_names(shell: &Shell, library: &Library, languages: &[Language]) -> Resul
 /// The statuses of calls and completions, and the shapes of indications.
 const REQUESTS: &str = "wsk-host/c/tests/requests.c";
 
-/// What the host says of a read of an IRP that its completion routine has freed, where pages can be protected.
+/// The report about a read of an IRP that its completion routine has freed, where pages can be protected.
 const READ: &str = "a read of freed memory, at the offset 48 of it\n  found:   the completion routine has freed the IRP";
 
 fn requests(shell: &Shell, library: &Library) -> Result<()> {
@@ -233,7 +234,7 @@ fn requests(shell: &Shell, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// A compiler, the language in its terms, and the standard.
+/// A compiler, its name for the language, and the standard.
 type Language = (&'static str, &'static str, &'static str);
 
 /// The kernel API that drivers use around their sockets, and the languages in which it is compiled and run.
@@ -327,7 +328,8 @@ fn utilities(shell: &Shell, library: &Library, languages: &[Language]) -> Result
     Ok(())
 }
 
-/// A client in C++ that leaves an allocation, and a part of the report: the function's name in the source, and its line.
+/// A client in C++ that leaves an allocation, and a part of the report: the function's name in the source, and its
+/// line.
 const REPORT: (&str, &str) =
     ("wsk-host/c/tests/report.cpp", "client::Sender::leave(unsigned int) at ");
 const REPORT_LINE: &str = "wsk-host/c/tests/report.cpp:21:";
@@ -350,7 +352,7 @@ fn report(shell: &Shell, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// Ends of a process at unusual places, and what standard error has then; nothing if the process ends with the status 0.
+/// Ends of a process at unusual places, and the expected standard error; empty if the process ends with the status 0.
 const ENDS: &str = "wsk-host/c/tests/dies.c";
 const PLACES: [(&str, &[&str]); 11] = [
     ("aborts", &["wsk-host: SIGABRT ends the process", "WSK_HOST_SEED=7 "]),
@@ -367,7 +369,7 @@ const PLACES: [(&str, &[&str]); 11] = [
 ];
 const AFTER_THE_END: &str = "wsk-host: the kernel was called after the thread had ended";
 
-/// A client that ends its process in a run, before main or after it, is reported, and does not hang.
+/// A client that ends its process during a run, before main or after it, is reported and does not hang.
 fn process_ends(shell: &Shell, library: &Library) -> Result<()> {
     let program = build(shell, library, "dies", &[Path::new(ENDS)])?;
     for (place, said) in PLACES {
@@ -389,7 +391,7 @@ type WholeClient = (&'static str, &'static str);
 
 /// A driver that relays connections, with a control device.
 const PROXY: WholeClient = ("wsk-host/c/tests/clients/tcp_proxy.c", "tcp proxy\n");
-/// A driver that answers datagrams, also those of a group.
+/// A driver that answers datagrams, including those of a multicast group.
 const UDP_ECHO: WholeClient = ("wsk-host/c/tests/clients/udp_echo.c", "udp echo\n");
 
 /// The newest languages that whole clients are written in.
@@ -421,7 +423,7 @@ fn whole_client(
     Ok(())
 }
 
-/// What public clients rely on beyond WSK's functions.
+/// Definitions that public clients rely on besides WSK's functions.
 const PUBLIC: &str = "wsk-host/c/tests/public.c";
 
 /// Types, limits and definitions of public clients.
@@ -474,7 +476,7 @@ fn in_language_with(
     let options = ["-fshort-wchar", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
     let command = cmd!(shell, "{compiler} -std={standard}")
         .args(options)
-        // The tags of pool.
+        // The pool tags.
         .arg("-Wno-multichar")
         .args(HEADERS)
         .args([LIBRARY_HEADER, "-x", language, source, "-x", "none"]);
@@ -500,7 +502,7 @@ fn kernel(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()
     Ok(())
 }
 
-/// Practices of shipped drivers, and the rule that warns of each; none if WSK permits it.
+/// Practices of shipped drivers, each with the rule that warns of it, or none if WSK permits it.
 const PRACTICES: &str = "wsk-host/c/tests/practices.c";
 const TOLERATED: [(&str, Option<&str>); 7] = [
     ("local-buffer", None),
@@ -512,8 +514,8 @@ const TOLERATED: [(&str, Option<&str>); 7] = [
     ("events-with-an-irp", Some("INV-51")),
 ];
 
-/// A client in C is warned of each practice once, and continues; with `WSK_HOST_RULES` the environment stops it, or silences
-/// the host.
+/// A client in C is warned of each practice once, and continues; with `WSK_HOST_RULES` the environment stops it, or
+/// silences the host.
 fn practices(shell: &Shell, library: &Library) -> Result<()> {
     let program = build(shell, library, "practices", &[Path::new(PRACTICES)])?;
     let run_at = |practice: &str, levels: Option<&str>| {
@@ -550,8 +552,8 @@ fn practices(shell: &Shell, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// The client is C for Windows, too, with nothing but the kernel's headers; and the library's header is C
-/// and C++, with nothing at all.
+/// The client also compiles for Windows, with the kernel's headers alone. The library's header compiles by itself, as C
+/// and as C++.
 fn compile_alone(shell: &Shell) -> Result<()> {
     for target in cargo_wsk::setup::TARGETS {
         cmd!(shell, "clang --target={target} -nostdinc -fsyntax-only")
@@ -586,7 +588,7 @@ fn check(program: &Path) -> Result<()> {
     }
     let ProgramOutput { status, err, .. } = run_with(program, "--close-twice")?;
     let report = "wsk-host: INV-44 violated: ";
-    // A program that has aborted has no code.
+    // An aborted program has no exit code.
     ensure!(
         status.code().is_none() && err.starts_with(report),
         "`--close-twice` should be aborted with `{report}…`, but it ended with {status}:\n{err}"

@@ -1,4 +1,4 @@
-//! That callbacks cost what they cost in C: the instructions for handlers that do nothing.
+//! Checks that callbacks cost as much as in C, by the instructions of handlers that do nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,8 @@ pub(super) fn compare() -> Result<()> {
     ensure!(!c.is_empty(), "{C} has no functions that begin with `nothing_`");
     println!("{:<24} {:>4} {:>5}", "instructions", "C", "Rust");
     for (function, of_c) in &c {
-        let of_rust = rust.get(function).with_context(|| format!("`{function}` is not there"))?;
+        let of_rust =
+            rust.get(function).with_context(|| format!("the Rust side lacks `{function}`"))?;
         println!("{function:<24} {of_c:>4} {of_rust:>5}");
         ensure!(
             *of_rust <= of_c + MORE,
@@ -48,7 +49,7 @@ fn compile_c(shell: &Shell) -> Result<String> {
 
 fn compile_rust(shell: &Shell) -> Result<String> {
     let folder = project::scratch()?.join("callback_cost");
-    // What an earlier compiler left would be found as well.
+    // Otherwise the output of an earlier compiler would be found, too.
     let _ = fs::remove_dir_all(&folder);
     cmd!(
         shell,
@@ -79,7 +80,7 @@ fn count(assembly: &str) -> BTreeMap<String, usize> {
                 counts.extend(current.clone().map(|label| (label, 0)));
             }
         } else if let Some(count) = current.as_ref().and_then(|label| counts.get_mut(label)) {
-            // Directives begin with a dot, and padding is no instruction of the function's.
+            // Directives begin with a dot, and padding is not part of the function.
             let is_instruction = !text.is_empty() && !text.starts_with('.') && text != "int3";
             *count += usize::from(is_indented && is_instruction);
         }

@@ -10,10 +10,10 @@ use crate::tool;
 
 const TOOLCHAIN: &str = "nightly";
 
-/// Inputs of one target.
+/// The number of inputs for one target.
 const RUNS: u32 = 20_000;
 
-/// Seconds of one target, if its inputs are slow.
+/// The time limit of one target in seconds, if its inputs are slow.
 const SECONDS: u32 = 60;
 
 /// Checks for a nightly toolchain and for cargo-fuzz, and installs missing ones if `setup` is set.
@@ -51,7 +51,7 @@ pub(super) fn run() -> Result<()> {
     ensure!(!targets.is_empty(), "{} has no targets", seeds.display());
     let shell = Shell::new()?;
     shell.change_dir(&root);
-    // The workspace's release profile compiles and links for minutes, for code that runs for seconds.
+    // The workspace's release profile takes minutes to compile and link, for code that runs for seconds.
     shell.set_var("CARGO_PROFILE_RELEASE_LTO", "off");
     shell.set_var("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     shell.set_var("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");

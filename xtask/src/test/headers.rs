@@ -1,4 +1,4 @@
-//! That `headers/` is C and C++: with two compilers, and as every Windows release sees it.
+//! Checks that `headers/` compiles as C and as C++, with two compilers and for every Windows release.
 
 use std::fs;
 
@@ -7,11 +7,11 @@ use xshell::{Shell, cmd};
 
 use crate::project;
 
-/// Windows Vista, 7, 8, 10, 10 version 1703 and 11 version 24H2: wherever the headers have a gate.
+/// The releases at which the headers have a gate: Windows Vista, 7, 8, 10, 10 version 1703 and 11 version 24H2.
 const RELEASES: [&str; 6] =
     ["0x06000000", "0x06010000", "0x06020000", "0x0A000000", "0x0A000003", "0x0A000010"];
 
-/// Compilers, with what makes them compile C or C++.
+/// The compilers, each with the arguments that select C or C++.
 const COMPILERS: [(&str, &[&str]); 12] = [
     ("gcc", &["-x", "c", "-std=c11"]),
     ("gcc", &["-x", "c", "-std=c17", "-fshort-wchar"]),
@@ -80,7 +80,7 @@ NTSTATUS close_socket(PWSK_SOCKET Socket, PIRP Irp)
 /// The layouts and values of Microsoft's headers.
 const LAYOUT: &str = "../wsk-host/c/tests/layout.c";
 
-/// Programs that are refused, with the compiler's messages.
+/// Programs that must not compile, with the compiler's messages.
 const REFUSED: [(&str, &str); 7] = [
     ("#include <wdf.h>\n", "KMDF (wdf.h) is not among wsk's headers"),
     ("#include <fltKernel.h>\n", "the filter manager (fltKernel.h) is not among wsk's headers"),
@@ -97,7 +97,7 @@ const REFUSED: [(&str, &str); 7] = [
     ),
 ];
 
-/// Code with structured exceptions, which compiles where they are declared never to be raised.
+/// Code with structured exceptions. It compiles where the client declares that none is ever raised.
 const EXCEPTIONS: &str = r"
 #include <wdm.h>
 int guarded(void);
@@ -114,7 +114,7 @@ int guarded(void)
 }
 ";
 
-/// Unsupported features are refused with a sentence.
+/// Unsupported features fail to compile with an explanation.
 fn refuses(shell: &Shell) -> Result<()> {
     let program = project::scratch()?.join("refused.c");
     for (text, sentence) in REFUSED {

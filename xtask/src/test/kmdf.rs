@@ -1,5 +1,5 @@
-//! The KMDF driver of `cargo wsk new` and `examples/wdk` repeat each other, each complete for its reader: what is the same in
-//! both stays the same.
+//! Compares the KMDF driver of `cargo wsk new` with `examples/wdk`. Each repeats code of the other, to be complete for
+//! its reader. The parts they share must stay identical.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,8 +12,8 @@ use crate::project;
 const TEMPLATE: &str = "cargo-wsk/templates/kmdf";
 const EXAMPLE: &str = "examples/wdk";
 
-/// The items of both that differ, with the number of statements, or of other parts, of the template's that the example does
-/// not have, and why.
+/// The items that differ, each with the number of statements or other parts of the template that the example lacks, and
+/// the reason.
 const DIFFERENT: [(&str, usize, &str); 6] = [
     ("INTERFACE", 1, "each project has a GUID of its own"),
     ("Device", 1, "the example's counts the bytes discarded"),
@@ -28,7 +28,8 @@ fn read(folder: &str, file: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The parts of each item of a source, by the item's name: of a function its signature and its statements.
+/// The parts of each item of a source file, by the item's name. A function's parts are its signature and its
+/// statements.
 fn items(source: &str) -> BTreeMap<String, Vec<String>> {
     // What `cargo wsk new` fills in.
     let source = source.replace("{{name}}", "wdk-driver").replace("{{crate}}", "wdk_driver");
@@ -78,7 +79,7 @@ fn the_template_and_the_example_have_the_same_functions() {
     assert!(same >= 6, "{same} items are the same");
 }
 
-/// The lines of a manifest that say what wdk-build and wdk-sys are, and how the driver is built.
+/// The lines of a manifest about wdk-build, wdk-sys, and the build of the driver.
 fn settings(manifest: &str) -> Vec<&str> {
     let lines = manifest.lines();
     let is_setting = |line: &&str| {

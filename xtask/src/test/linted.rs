@@ -1,8 +1,9 @@
-//! Builds in which clippy is the compiler: one compilation of a crate serves its lints and its tests.
+//! Builds with clippy as the compiler, so that one compilation of a crate serves both its lints and its tests.
 //!
-//! `cargo clippy` only checks, so that every crate and all dependencies would be compiled twice, for the lints and for the tests.
-//! Its driver is rustc with more lints. It also compiles, if it is called as cargo calls a wrapper, for the crates of this
-//! workspace only. What it compiles is less optimized, which is no matter for tests.
+//! `cargo clippy` only checks: every crate and all dependencies would be compiled twice, for the lints and for the
+//! tests. Clippy's driver is rustc with more lints, and it also compiles if it is called like one of cargo's compiler
+//! wrappers. It is called for the crates of this workspace only. Its code is less optimized, which does not matter for
+//! tests.
 
 use std::env::consts::EXE_EXTENSION;
 use std::path::Path;
@@ -13,12 +14,13 @@ use xshell::{Shell, cmd};
 
 use crate::project;
 
-/// The variable with which cargo compiles each crate as a whole. In parts, of which a later build compiles only those that have
-/// changed, the first build takes a fifth longer.
+/// The variable that makes cargo compile each crate as a whole. Incremental compilation would make the first build take
+/// a fifth longer.
 pub(super) const WHOLE: (&str, &str) = ("CARGO_INCREMENTAL", "0");
 
-/// Options with which cargo omits line tables, a seventh of the processor time, for crates whose tests compare no line of a report.
-/// Messages of panics have their lines nevertheless; plain `cargo test` repeats a failure with those of backtraces, too.
+/// Options that make cargo omit line tables, which take a seventh of the processor time, for crates whose tests do not
+/// compare the lines in a report. Panic messages still have their lines. A plain `cargo test` repeats a failure with
+/// the lines of backtraces, too.
 pub(super) const WITHOUT_LINES: [&str; 6] = [
     "--config",
     "profile.dev.package.wsk.debug=false",
@@ -28,7 +30,7 @@ pub(super) const WITHOUT_LINES: [&str; 6] = [
     "profile.dev.package.xtask.debug=false",
 ];
 
-/// The variables with which cargo compiles with clippy and denies all warnings, in the form that `cargo clippy` gives them.
+/// The variables that make cargo compile with clippy and deny all warnings, in the form that `cargo clippy` uses.
 pub(super) fn variables() -> Result<[(&'static str, &'static str); 3]> {
     static DRIVER: OnceLock<String> = OnceLock::new();
     if DRIVER.get().is_none() {

@@ -1,4 +1,5 @@
-//! Checks of manifests, as docs.rs, crates.io and cargo read them, and of what CONTRIBUTING says of them and of the steps.
+//! Checks the manifests, as docs.rs, crates.io and cargo read them, and what CONTRIBUTING says about them and the
+//! steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -57,7 +58,7 @@ fn each_crate_says_how_docs_rs_builds_it() {
     }
 }
 
-/// As CONTRIBUTING says. The generator's tests need libclang.
+/// CONTRIBUTING promises this. The generator's tests need libclang.
 #[test]
 fn plain_cargo_test_covers_every_crate_but_the_generator() {
     let manifest = project::root().join("Cargo.toml");
@@ -70,7 +71,7 @@ fn plain_cargo_test_covers_every_crate_but_the_generator() {
     assert_eq!(left_out, ["wsk-bindgen"]);
 }
 
-/// So that a contributor knows when to run it.
+/// A contributor must know when to run each step.
 #[test]
 fn each_step_for_releases_has_a_row_in_contributing() {
     let text = read("", "CONTRIBUTING.md");
@@ -86,11 +87,11 @@ fn each_step_for_releases_has_a_row_in_contributing() {
     assert_eq!(in_rows, for_releases);
 }
 
-/// The workspaces of their own, whose `Cargo.lock` no command for the whole workspace renews.
+/// The separate workspaces. No command for the main workspace updates their `Cargo.lock`.
 const OWN_WORKSPACES: [&str; 4] =
     ["examples/crates", "examples/https", "examples/wdk", "wsk-sys/tests/wdk-sys"];
 
-/// The dependencies of each package of a `Cargo.lock` that is in a folder, by its name.
+/// The dependencies of each package in the `Cargo.lock` of a folder, by the package's name.
 fn locked(lock: &str) -> BTreeMap<&str, BTreeSet<&str>> {
     let packages = lock.split("[[package]]\n").skip(1);
     let local = packages.filter(|package| !package.contains("\nsource = "));
@@ -98,14 +99,14 @@ fn locked(lock: &str) -> BTreeMap<&str, BTreeSet<&str>> {
         .map(|package| {
             let name = package.split('"').nth(1).unwrap_or_default();
             let list = package.split_once("dependencies = [").map_or("", |(_, list)| list);
-            // A version follows the name of a crate that is there twice.
+            // If a crate occurs twice, a version follows its name.
             let names = list.split('"').skip(1).step_by(2);
             (name, names.filter_map(|name| name.split(' ').next()).collect())
         })
         .collect()
 }
 
-/// `--locked` fails otherwise, in steps that run for releases only.
+/// Otherwise `--locked` fails, but only in the steps for releases.
 #[test]
 fn the_other_workspaces_lock_what_this_project_depends_on() {
     let manifest = project::root().join("Cargo.toml");

@@ -1,7 +1,7 @@
 //! The tests of `wsk` in Miri, which finds undefined behavior. They run on the simulated network, with few seeds:
 //! `cfg!(miri)` in the tests selects them.
 //!
-//! Miri runs all threads of a process in one, so that there is a process for each processor.
+//! Miri runs all threads of a process in one thread, so one process is started for each processor.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -15,19 +15,19 @@ use crate::project;
 
 const TOOLCHAIN: &str = "nightly";
 
-/// Memory that is on loan to C passes through integers. What the host never frees is its own: its default kernel, its
-/// closed sockets, and the threads of those that have ended theirs. It reads the machine's clock.
+/// Memory that is lent to C passes through integers. The host never frees some of its own memory: its default kernel,
+/// its closed sockets, and the threads of those that have ended theirs. It reads the machine's clock.
 const FLAGS: &str = "-Zmiri-permissive-provenance -Zmiri-ignore-leaks -Zmiri-disable-isolation";
 
-/// Without the checks that Miri makes itself, and without complaints about what only the other tests use.
+/// Turns off the checks that Miri makes itself, and the warnings about code that only the other tests use.
 const RUSTFLAGS: &str = "-Zub-checks=no --allow=unused";
 
 /// The test binaries, by Cargo's names.
 const TARGETS: [&[&str]; 4] =
     [&["--lib"], &["--test", "events"], &["--test", "host"], &["--test", "pitfalls"]];
 
-/// How many tests a process runs: few enough that all processors have something to do until the end, and enough that
-/// the start of a process, some seconds, does not matter.
+/// The number of tests that a process runs. It is small enough to keep all processors busy until the end, and large
+/// enough for the start of a process, which takes a few seconds, not to matter.
 const TESTS: usize = 4;
 
 /// Tests of one target.
@@ -93,7 +93,7 @@ pub(super) fn run() -> Result<()> {
 }
 
 impl TestRun {
-    /// Runs the tests, and prints the result of each when it has ended.
+    /// Runs the tests, and prints each result when its test ends.
     fn run(&self) -> Result<()> {
         let names = self.names.iter().map(String::as_str);
         let arguments = ["--exact", "--test-threads", "1", "-Zunstable-options", "--report-time"];
@@ -149,7 +149,7 @@ fn miri<'a>(target: &[&str], arguments: impl Iterator<Item = &'a str>) -> Comman
         .current_dir(project::root())
         .env("MIRIFLAGS", FLAGS)
         .env("RUSTFLAGS", RUSTFLAGS)
-        // The host remembers where things come from, if it is asked to; Miri takes long for that.
+        // The host can record the origins of objects, which takes long in Miri.
         .env("RUST_BACKTRACE", "0")
         .env_remove("RUST_LIB_BACKTRACE");
     command

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold, step by step.
+//! `cargo xtask test`: runs every check, step by step.
 
 mod c;
 mod callback_cost;
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// When something began: by the clock, and in processor time.
+/// The start of a step: by the clock, and in processor time.
 struct Stopwatch {
     wall: Instant,
     processor: Option<Duration>,
@@ -151,7 +151,7 @@ impl Taken {
     }
 }
 
-/// Before the first step, so that nothing is half done when something is missing.
+/// Checks for the tools of all steps before the first step, so a missing tool does not interrupt the run.
 fn require(steps: &[&Step], setup: bool) -> Result<()> {
     const FLAG: &str = "cargo xtask test --setup";
     let mut needs: Vec<&Dependency> = Vec::new();

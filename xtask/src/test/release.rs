@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 use crate::project;
 use crate::tool::{self, Tool};
 
-/// A crate that is published, in the order in which that is done, and the folder that it is in.
+/// The published crates with their folders, in the order in which they are published.
 pub(super) const CRATES: [(&str, &str); 9] = [
     ("wsk-sys", "wsk-sys"),
     ("wsk-host-macros", "wsk-host/macros"),
@@ -30,15 +30,15 @@ const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 pub(super) fn licenses() -> Result<()> {
     let shell = shell()?;
     let deny = program(&tool::DENY)?;
-    // A license is read from the sources, also those of other systems and of features that no step builds.
+    // Licenses are read from the sources, including those for other systems and of features that no step builds.
     cmd!(shell, "cargo fetch --quiet --locked").run()?;
-    // Without the network from here on. Its advisories are a matter of the day, not of a change.
+    // From here on, without the network. Advisories depend on the date, not on a change.
     cmd!(shell, "{deny} --offline check licenses bans sources")
         .run()
         .context("deny.toml lists the accepted licenses and sources")
 }
 
-/// Each crate can be packaged without the network, and builds from its package, which is complete.
+/// Each crate can be packaged without the network. The package is complete: the crate builds from it.
 pub(super) fn packages() -> Result<()> {
     let shell = shell()?;
     let names = CRATES.map(|(name, _)| ["--package", name]).concat();
@@ -65,7 +65,7 @@ fn require_contents(shell: &Shell, name: &str, folder: &Path) -> Result<()> {
         let [own, copy] = [project::root(), folder.into()].map(|folder| folder.join(license));
         let read =
             |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        ensure!(read(&own)? == read(&copy)?, "{} is not as {}", copy.display(), own.display());
+        ensure!(read(&own)? == read(&copy)?, "{} differs from {}", copy.display(), own.display());
     }
     let is_header =
         |file: &&&str| Path::new(file).extension().is_some_and(|end| end.eq_ignore_ascii_case("h"));
@@ -99,9 +99,9 @@ pub(super) fn semver() -> Result<()> {
         return Ok(());
     };
     let checks = program(&tool::SEMVER_CHECKS)?;
-    // What macros and the C library export is not for Rust to see.
+    // The tool cannot see the exports of macros and of the library for C.
     let names = ["wsk-sys", "wsk-host", "wsk"].map(|name| ["--package", name]).concat();
-    // By itself it would turn on all features, of which `wdk-sys` needs a WDK.
+    // By default it would enable all features, including `wdk-sys`, which needs a WDK.
     cmd!(shell, "{checks} semver-checks --only-explicit-features --baseline-rev {tag}")
         .args(names)
         .run()
@@ -115,5 +115,5 @@ fn shell() -> Result<Shell> {
 }
 
 fn program(tool: &Tool) -> Result<std::path::PathBuf> {
-    tool.program().context("it was there before the first step, and is not any more")
+    tool.program().context("the tool has disappeared since the first step")
 }

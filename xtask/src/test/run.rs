@@ -1,5 +1,6 @@
-//! The images of the echo drivers, in Rust and in C (by clang and by gcc), in a process: on the machine's network by `cargo wsk run`, with the
-//! checks that also run in Wine, and on the simulated one by the tests of `wsk-loader`.
+//! Runs the images of the echo drivers, in Rust and in C (built by clang and by gcc), in a process. `cargo wsk run`
+//! runs them on the machine's network, with the checks that also run in Wine. The tests of `wsk-loader` run them on the
+//! simulated network.
 
 mod mistakes;
 
@@ -17,7 +18,7 @@ use xshell::{Shell, cmd};
 use crate::c_driver::CDriver;
 use crate::{bench, driver, project, wine};
 
-/// The time that the driver may take to be unloaded.
+/// The maximum time for unloading the driver.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run() -> Result<()> {
@@ -64,7 +65,7 @@ fn serve(shell: &Shell, image: &Path) -> Result<()> {
         .context("cargo-wsk does not start")?;
     let checked = check(&mut running, server, shell);
     if checked.is_err() {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = running.kill();
         running.wait()?;
     }

@@ -26,11 +26,11 @@ pub(super) const FUZZ: &str = "fuzz";
 /// The step that needs Miri.
 pub(super) const MIRI: &str = "miri";
 
-/// The step that compiles the host for other systems, and the target of it that no other step needs.
+/// The step that compiles the host for other systems, and the one target that no other step needs.
 pub(super) const SYSTEMS: &str = "systems";
 pub(super) const MACOS: &str = "x86_64-apple-darwin";
 
-/// The steps that need another's program.
+/// The steps that need an external program.
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
@@ -65,7 +65,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: bindings,
     },
     Step {
-        // Its code does not change with this project's.
+        // This project's changes do not affect its code.
         name: "libclangs",
         is_for_releases: true,
         about: "every installed libclang gives the same bindings and the same record",
@@ -95,7 +95,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: units::bindgen,
     },
     Step {
-        // Its dependencies, an HTTP client and a server, take a minute to build. Only changes to the example, or to the
+        // Its dependencies, an HTTP client and a server, take a minute to build. Only changes to the example or to the
         // embedded traits, can break it, and `wsk` tests these itself.
         name: "web",
         is_for_releases: true,
@@ -104,7 +104,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: units::web,
     },
     Step {
-        // A workspace of its own, most of which is others' cryptography.
+        // A separate workspace; most of its code is third-party cryptography.
         name: "https",
         is_for_releases: true,
         about: "the https example against openssl, its lints, and its driver's link for both processors",
@@ -112,7 +112,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: || own_workspace("https", &[]),
     },
     Step {
-        // Likewise, of crates for embedded Rust.
+        // Also a separate workspace, with crates for embedded Rust.
         name: "crates",
         is_for_releases: true,
         about: "the crates example against others' servers, its lints, and its driver's link for both processors",
@@ -128,7 +128,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: units::metrics,
     },
     Step {
-        // Lints that depend on a feature, or that tests hide, such as those of unused code.
+        // Lints that depend on a feature, or that tests hide, such as the lint about unused code.
         name: "lint-features",
         is_for_releases: true,
         about: "no lint of rustc or clippy in wsk without features, and with one of them; and in programs",
@@ -136,7 +136,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: lint_features,
     },
     Step {
-        // For defects that few seeds find.
+        // Finds defects that occur with few seeds.
         name: "seeds",
         is_for_releases: true,
         about: "the tests on the simulated network, each with all of its seeds",
@@ -144,7 +144,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: units::seeds,
     },
     Step {
-        // Only new names of the kernel's types can break it.
+        // Only new names for the kernel's types can break it.
         name: "wdk-sys",
         is_for_releases: true,
         about: "wsk-sys and wsk compile with the types of wdk-sys, recorded from the real one",
@@ -196,7 +196,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: docs_private,
     },
     Step {
-        // Little of the sources differs between the processors, and no link does.
+        // The sources hardly differ between the processors, and the linking not at all.
         name: "docs-arm64",
         is_for_releases: true,
         about: "the documentation builds for Windows on arm64, without warnings",
@@ -227,8 +227,9 @@ pub(super) static STEPS: [Step; 41] = [
         run: drivers,
     },
     Step {
-        // The web example is mostly others' code, whose build takes a minute, and its own code is tested on the host. What
-        // is particular to arm64 is in `audit-all`. Without optimization, compiled code calls more functions of a C library.
+        // The web example is mostly third-party code, which takes a minute to build; its own code is tested on the
+        // host. `audit-all` covers the differences of arm64. Without optimization, compiled code calls more functions
+        // of a C library.
         name: "drivers-all",
         is_for_releases: true,
         about: "every example driver builds for x64 and arm64, and passes its audit; none builds for a host",
@@ -236,7 +237,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: drivers_all,
     },
     Step {
-        // Each builds all libraries once more.
+        // Each of these builds all libraries again.
         name: "template",
         is_for_releases: true,
         about: "new projects of `cargo wsk new` pass their tests; the driver builds, passes its audit, and runs in Wine",
@@ -322,7 +323,7 @@ pub(super) static STEPS: [Step; 41] = [
         run: || wine::test("echo"),
     },
     Step {
-        // Most of it is others' code, and takes a minute to build. Its own code is tested on the host.
+        // Most of it is third-party code, which takes a minute to build. Its own code is tested on the host.
         name: "wine-web",
         is_for_releases: true,
         about: "the web driver in Wine, optimized",
@@ -364,10 +365,10 @@ const LINTED_FOR_WINDOWS: [&str; 11] = [
 /// The examples that are drivers.
 const EXAMPLES: [&str; 4] = ["echo", "metrics", "syslog", "web"];
 
-/// Those without other crates' code, which may panic.
+/// The drivers without third-party code, which may panic.
 const AUDITED: [&str; 3] = ["echo", "metrics", "syslog"];
 
-/// The profile of drivers that are not optimized. It shares what runs on the host, such as macros, with all other builds.
+/// The profile of unoptimized drivers. It shares macros, and other code that runs on the host, with all other builds.
 const DEV: &str = "dev";
 
 /// A driver that uses `alloc`.
@@ -390,7 +391,7 @@ fn run(command: &Cmd<'_>) -> Result<()> {
     command.run().with_context(|| format!("`{text}` failed"))
 }
 
-/// As a maintainer runs them, and not as functions: a build that is out of date would pass.
+/// Runs the commands as a maintainer does. Calling functions instead would let an outdated build pass.
 const GENERATED: [[&str; 3]; 2] = [["xtask", "regen", "--check"], ["xtask", "surface", "--check"]];
 
 fn bindings() -> Result<()> {
@@ -416,7 +417,7 @@ fn lint() -> Result<()> {
     // Programs are compiled as tests; `lint-features` compiles them as such.
     let targets = ["build", "--lib", "--tests", "--examples", "--benches"];
     linted(&[&targets[..], &units::DEFAULT[..], &linted::WITHOUT_LINES[..]].concat())?;
-    // What is otherwise for arm64 is compiled by other steps.
+    // Other steps compile the code that differs for arm64.
     lint_for_windows(&LINTED_FOR_WINDOWS.map(|name| ["--package", name]).concat())
 }
 
@@ -441,8 +442,8 @@ fn linted(arguments: &[&str]) -> Result<()> {
     run(&cargo_command(&shell, arguments).arg("--quiet").envs(linted::variables()?))
 }
 
-/// In the workspace whose wdk-sys is one that builds without a WDK; the driver for Windows, as its panic handler is
-/// nothing for a host.
+/// Runs in the workspace whose wdk-sys builds without a WDK. The driver is compiled for Windows, because its panic
+/// handler cannot be used on a host.
 fn wdk_sys() -> Result<()> {
     in_place_of_wdk_sys(&check_for(setup::TARGETS[0]))
 }
@@ -453,13 +454,14 @@ fn wdk_sys_tests() -> Result<()> {
     in_place_of_wdk_sys(&["test", "--package", "wdk-sys-check"])
 }
 
-/// Checks an example that is a workspace of its own, as the repository of a driver's author is. Its driver has these features.
+/// Checks an example that is a separate workspace, like the repository of a driver's author. Its driver has these
+/// features.
 fn own_workspace(example: &str, features: &[&str]) -> Result<()> {
     let folder = project::root().join("examples").join(example);
     let shell = Shell::new()?;
     shell.change_dir(&folder);
     run(&cmd!(shell, "cargo fmt --all --check"))?;
-    // The driver, too, which a host builds as a library without an entry.
+    // This includes the driver, which is built for the host as a library without an entry point.
     run(&cmd!(shell, "cargo clippy --quiet --locked --workspace --all-targets --all-features")
         .args(["--", "--deny", "warnings"]))?;
     run(&cmd!(shell, "cargo test --quiet --locked"))?;
@@ -481,7 +483,7 @@ fn check_for(target: &str) -> [&str; 7] {
 fn in_place_of_wdk_sys(arguments: &[&str]) -> Result<()> {
     let shell = Shell::new()?;
     shell.change_dir(project::root().join("wsk-sys").join("tests").join("wdk-sys"));
-    // What is not this project's is built once for both workspaces.
+    // Third-party code is built once for both workspaces.
     let folder = project::target()?;
     let command = cmd!(shell, "cargo {arguments...} --quiet --locked --target-dir {folder}");
     run(&command)
@@ -490,9 +492,10 @@ fn in_place_of_wdk_sys(arguments: &[&str]) -> Result<()> {
 fn loom() -> Result<()> {
     let shell = Shell::new()?;
     let arguments = ["test", "--quiet", "--package", "wsk", "--lib", "loom_tests"];
-    // Another configuration, but not of macros and build scripts: cargo keeps them apart if the target has a name.
+    // This configuration must not apply to macros and build scripts; cargo separates them if the target is named.
     let target = ["--target", "host-tuple"];
-    // Not optimized: the models take six seconds of processor time, and optimization takes thirty more than it saves.
+    // Not optimized: the models take six seconds of processor time, and optimizing costs thirty seconds more than it
+    // saves.
     run(&cargo_command(&shell, &[&arguments[..], &target].concat())
         .envs([linted::WHOLE, ("RUSTFLAGS", "--cfg loom")]))
 }
@@ -516,7 +519,7 @@ fn docs_for(target: &str) -> Result<()> {
     run(&command.env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
-/// Not linked, and not run. Without clippy, which finds functions for one system odd on the others.
+/// Neither links nor runs the code. Does not use clippy, which reports functions for one system on the others.
 fn systems() -> Result<()> {
     let shell = Shell::new()?;
     // The flags are not those of other builds for the same targets.
@@ -557,8 +560,8 @@ fn unoptimized(arch: Arch) -> Build<'static> {
     Build { profile: DEV, ..Build::release(ALLOC_CHECK, arch) }
 }
 
-/// For drivers that use `alloc`, the linker must find everything that the precompiled `core` and `alloc` refer to, and most
-/// without optimization.
+/// For drivers that use `alloc`, the linker must find everything that the precompiled `core` and `alloc` refer to, and
+/// most without optimization.
 fn drivers_all() -> Result<()> {
     for arch in Arch::ALL {
         for name in EXAMPLES {
@@ -586,7 +589,7 @@ fn drivers_all() -> Result<()> {
     no_driver_for_a_host()
 }
 
-/// The audit of an image that is cut off, or in which a byte differs, ends with an error or with a report.
+/// The audit of an image that is truncated, or in which a byte differs, ends with an error or with a report.
 fn damaged_images(image: &Path) -> Result<()> {
     const CUTS: usize = 16;
     const CHANGES: usize = 48;
@@ -595,7 +598,7 @@ fn damaged_images(image: &Path) -> Result<()> {
     fs::copy(image.with_extension("map"), file.with_extension("map"))?;
     for cut in 0..CUTS {
         fs::write(&file, &data[..data.len() * cut / CUTS])?;
-        // The end may be of data that no check reads.
+        // The truncated part may be data that no check reads.
         let Err(error) = Report::of(&file, Some(template::BUDGET)) else {
             ensure!(cut > CUTS / 2, "the audit accepts {cut} of {CUTS} parts of an image");
             continue;
@@ -605,19 +608,18 @@ fn damaged_images(image: &Path) -> Result<()> {
     }
     for change in 0..CHANGES {
         let mut data = data.clone();
-        // Most of them in the headers and the tables of the last sections, which the audit reads.
+        // Most bytes are in the headers and in the tables of the last sections, which the audit reads.
         let place = if change % 2 == 0 { change * 16 } else { data.len() - 1 - change * 64 };
         data[place] ^= 0xFF;
         fs::write(&file, &data)?;
-        // Which of the two, depends on the byte.
+        // The byte determines which of the two happens.
         drop(Report::of(&file, None));
     }
     println!("{} damaged images are no problem for the audit", CUTS + CHANGES);
     Ok(())
 }
 
-/// A driver that has picked up the feature of wsk-sys that is for hosts has nothing to be linked with: it
-/// cannot come to be by accident.
+/// A driver that enables the feature of wsk-sys for hosts does not link, so such a driver cannot be built by accident.
 fn no_driver_for_a_host() -> Result<()> {
     let shell = Shell::new()?;
     let target = setup::TARGETS[0];
@@ -633,6 +635,6 @@ fn no_driver_for_a_host() -> Result<()> {
         !output.status.success() && said.contains("undefined symbol: KeBugCheckEx"),
         "a driver with the feature `host` should lack the kernel's functions, but cargo said:\n{said}"
     );
-    println!("a driver with wsk-sys's feature `host` does not link, as it should not");
+    println!("a driver with wsk-sys's feature `host` does not link, as intended");
     Ok(())
 }

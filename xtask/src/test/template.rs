@@ -12,10 +12,10 @@ use xshell::{Shell, cmd};
 
 use crate::{project, wine};
 
-/// The stack that a call of a new driver, or of an example, may use. A kernel stack has 24 KiB.
+/// The stack budget for a call in a new driver or an example. A kernel stack has 24 KiB.
 pub(super) const BUDGET: u32 = 4096;
 
-/// A new driver links, not optimized, and has no defect that does not depend on optimization.
+/// A new driver links without optimization, and has none of the defects that do not depend on optimization.
 pub(super) fn build() -> Result<()> {
     let workspace = create("hello", ProjectKind::Wdm)?;
     let driver = Build { profile: "dev", ..Build::release("hello-driver", Arch::X64) };
@@ -64,7 +64,7 @@ pub(super) fn check_kmdf() -> Result<()> {
     cargo_wsk::check::check(&driver, None, &Arch::ALL)
 }
 
-/// Creates a project in a folder of its own. It is built in this project's target folder, which has what it depends on.
+/// Creates a project in a new folder. It is built in this project's target folder, which already has its dependencies.
 fn create(name: &str, kind: ProjectKind) -> Result<Workspace> {
     let parent = project::scratch()?.join("new");
     let folder = parent.join(name);

@@ -1,4 +1,4 @@
-//! The processor time of a step: that of every program that it has run, and of this one.
+//! Measures the processor time of a step: of all programs that it has run, and of this one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every test of the workspace, to the last one, and the names of those that failed at the end.
+//! Runs every test of the workspace, even after a failure, and lists the failed tests at the end.
 
 use std::io::{BufRead as _, BufReader, Write as _, stdout};
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ pub(super) fn run() -> Result<()> {
     report(&cargo_test(&DEFAULT, &[])?)
 }
 
-/// The tests of the web example, also those that talk to other programs.
+/// The tests of the web example, including those that talk to other programs.
 pub(super) fn web() -> Result<()> {
     lint(&WEB.map(|name| ["--package", name]).concat())?;
     let package = ["--package", WEB[0]];
@@ -37,8 +37,8 @@ pub(super) fn metrics() -> Result<()> {
     report(&cargo_test(&["--package", "metrics", "--test", "prometheus", "--", "--ignored"], &[])?)
 }
 
-/// The tests on the simulated network with all of their seeds. By default they run with an eighth: a defect that chance
-/// finds, it mostly finds with several.
+/// The tests on the simulated network with all of their seeds. By default they run with an eighth, because most defects
+/// that depend on the seed occur with several seeds.
 pub(super) fn seeds() -> Result<()> {
     let tests = ["--test", "host", "--test", "events", "--test", "wsk"];
     report(&cargo_test(&[&DEFAULT[..], &tests].concat(), &[("WSK_ALL_SEEDS", "1")])?)
@@ -46,7 +46,7 @@ pub(super) fn seeds() -> Result<()> {
 
 /// The tests of the generator of the bindings.
 pub(super) fn bindgen() -> Result<()> {
-    // They run bindgen a hundred times, which matches every name in the headers against its lists.
+    // They run bindgen a hundred times, and bindgen matches every name in the headers against its lists.
     let arguments = [
         ["--config", "profile.dev.package.bindgen.opt-level=1"],
         ["--config", "profile.dev.package.regex-automata.opt-level=2"],
@@ -80,12 +80,12 @@ fn report(failed: &[String]) -> Result<()> {
     }
 }
 
-/// Runs `cargo test`, with its output in the terminal. Returns what failed.
+/// Runs `cargo test`, with its output in the terminal. Returns the names of the failed tests.
 fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<String>> {
     let mut command = Command::new("cargo");
     command
         .current_dir(project::root())
-        // A failure of one crate hides none of the others'.
+        // A failure in one crate does not hide failures in the others.
         .args(["test", "--quiet", "--no-fail-fast"])
         .args(linted::WITHOUT_LINES)
         .args(arguments)
@@ -105,7 +105,7 @@ fn cargo_test(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<Stri
     }
     let status = child.wait()?;
     if !status.success() && failures.names.is_empty() {
-        // It does not compile, or a process ended in the middle of its tests: cargo has named it.
+        // A crate does not compile, or a process ended during its tests. Cargo has printed its name.
         failures.names.push(format!("`cargo test {}` ended with {status}", arguments.join(" ")));
     }
     Ok(failures.names)
@@ -177,7 +177,7 @@ mod tests {
             |line: &'a str| line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
         let fences =
             lines.filter_map(|line| of_documentation(line)?.trim_start().strip_prefix("```"));
-        // Each second one ends an example.
+        // Every second one ends an example.
         fences.step_by(2).filter(|language| !OTHERS.contains(&language.trim())).count()
     }
 
@@ -187,8 +187,8 @@ mod tests {
         assert_eq!(examples(lines.into_iter()), 1);
     }
 
-    /// Other features, or another version, would compile a crate once for `cargo xtask` or the library for C, and again for
-    /// the tests.
+    /// With other features or another version, a crate would be compiled once for `cargo xtask` or the library for C,
+    /// and again for the tests.
     #[test]
     fn dependencies_of_xtask_and_c_are_those_of_the_tests() {
         let all = dependencies(&DEFAULT);
@@ -200,7 +200,7 @@ mod tests {
         }
     }
 
-    /// The crates from elsewhere that packages depend on, with their features.
+    /// The third-party crates that packages depend on, with their features.
     fn dependencies(packages: &[&str]) -> BTreeSet<String> {
         let output = Command::new("cargo")
             .current_dir(project::root())

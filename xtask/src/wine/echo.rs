@@ -45,7 +45,7 @@ pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
     let log = WineLog::kept();
     let counted = count_by_wine(image, &log);
     if counted.is_err() {
-        // All calls of the driver: too long to be shown.
+        // The log has all calls of the driver, and is too long to print.
         let path = project::scratch()?.join("wine-kernel.log");
         log.save(std::fs::File::create(&path)?)?;
         eprintln!("Wine's log of this run: {}", path.display());
@@ -53,8 +53,8 @@ pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
     counted
 }
 
-/// The pool's highest use must not depend on how many connections there were. A connection may still be
-/// closing when the next one comes, so a few more are possible.
+/// The peak pool use must not depend on the number of connections. A connection may still be closing when the next one
+/// arrives, so a few more are possible.
 fn no_growth(few: PoolUsage, many: PoolUsage) -> Result<()> {
     const SLACK: usize = 40;
     ensure!(
@@ -70,7 +70,7 @@ fn no_growth(few: PoolUsage, many: PoolUsage) -> Result<()> {
     Ok(())
 }
 
-/// The driver's own count is worth something only if it is right: Wine counts, too.
+/// Checks the driver's own count against Wine's.
 fn count_by_wine(image: &Path, log: &WineLog) -> Result<()> {
     let prefix = Prefix::create(&project::scratch()?, log, Channels::Kernel)?;
     let run = LoadableDriver { prefix: &prefix, name: "echo", port: PORT, image, log };
@@ -114,7 +114,7 @@ fn pool_calls(lines: &[String]) -> (usize, usize) {
     (allocations, frees)
 }
 
-/// Wine looks the names up: the list that it gives is freed, or the driver would not be unloaded.
+/// Wine resolves the names. The list that it returns is freed, or the driver would not be unloaded.
 fn at_names(run: &LoadableDriver<'_>) -> Result<()> {
     let load = |name| run.load_with(&[host(name)]);
     for name in ["localhost", "127.0.0.1"] {

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     serve(&args.name, args.port, args.url.as_deref())
 }
 
-/// The driver's peer may be another program, so this one is installed, but not required.
+/// The user can choose another program as the driver's peer, so this one is installed but not required.
 static NC: Dependency =
     Dependency { name: "nc", package: "netcat-openbsd", is_there: || setup::on_path("nc") };
 
@@ -87,7 +87,7 @@ fn serve(name: &str, port: Option<u16>, url: Option<&str>) -> Result<()> {
 /// The parameter of most drivers that is the port to serve on.
 const PORT: &str = "Port";
 
-/// The same of the syslog driver.
+/// The port parameter of the syslog driver.
 const CONTROL: &str = "Control";
 
 /// The port that a driver serves on.

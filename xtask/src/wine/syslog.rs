@@ -29,7 +29,7 @@ pub(super) fn checks(image: &Path, log: &WineLog) -> Result<()> {
         CommandConnection::connect(address)?.ask("log finished", "ok")
     })?;
     run.check("dropped messages are counted", move || {
-        // That of the unfinished line is one.
+        // This includes the message of the unfinished line.
         CommandConnection::connect(address)?.ask("stats", "sent 0 dropped 103 failed 0")
     })?;
     let client = run.check("a connection is open", move || {

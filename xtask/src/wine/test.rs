@@ -162,7 +162,7 @@ impl<'a> LoadableDriver<'a> {
             match receiver.recv_timeout(PATIENCE) {
                 Ok(result) => result,
                 Err(RecvTimeoutError::Timeout) => {
-                    // The thread that hangs cannot be ended, and the scope would wait for it.
+                    // The hanging thread cannot be ended, and the scope would wait for it.
                     eprintln!("{}", self.log.text());
                     eprintln!("error: {name}: no end within {} s", PATIENCE.as_secs());
                     std::process::exit(1);

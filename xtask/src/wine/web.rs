@@ -1,7 +1,7 @@
 //! The checks of the web driver.
 //!
-//! Wine knows the address `127.0.0.1` as a name, and connects: so the driver's client fetches the page of Python's
-//! server there, and curl gets it from the driver.
+//! Wine resolves `127.0.0.1` as a name and connects to it. The driver's client therefore fetches the page from Python's
+//! server at that address, and curl requests it from the driver.
 
 use std::path::Path;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::Task;
 pub(crate) fn run(wsk: Provider, address: SocketAddr) -> Task {
     Box::pin(async move {
         let listener = TcpListener::bind(&wsk, address).await?;
-        // The end of the driver drops this future, which ends embassy's tasks.
+        // Unloading the driver drops this future, which ends embassy's tasks.
         crates::executor::serve(listener, CancellationToken::new()?).await
     })
 }

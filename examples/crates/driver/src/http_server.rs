@@ -11,7 +11,7 @@ use crate::Task;
 pub(crate) fn run(wsk: Provider, address: SocketAddr) -> Task {
     Box::pin(async move {
         let listener = TcpListener::bind(&wsk, address).await?;
-        // It is large.
+        // The future is large.
         PoolBox::pin_with(|| crates::http::serve(listener))?.await
     })
 }

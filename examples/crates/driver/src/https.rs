@@ -10,7 +10,7 @@ use crate::Task;
 /// The maximum size of a page in bytes.
 const PAGE: usize = 64 * 1024;
 
-/// A certificate of the builder's, or nothing.
+/// The root certificate that was given at build time, or nothing.
 static ROOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/root.der"));
 
 pub(crate) fn run(wsk: Provider, url: Text) -> Task {

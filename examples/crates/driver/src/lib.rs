@@ -1,7 +1,7 @@
 //! A driver that uses the crates, each for one task.
 //!
-//! Built by `cargo wsk build --release --features all` in this folder. Its parameters in the registry are addresses such as
-//! `192.0.2.1:1883`; a task without its parameter does not run:
+//! Build it with `cargo wsk build --release --features all` in this folder. Its parameters in the registry are
+//! addresses such as `192.0.2.1:1883`. A task without its parameter does not run:
 //!
 //! | name | feature | task |
 //! |---|---|---|
@@ -79,10 +79,10 @@ async fn start(driver: &Driver) -> Result<()> {
     Ok(())
 }
 
-/// A task, in the pool: the stack of a thread does not have room for it.
+/// A task, allocated in the pool, because it is too large for the stack of a thread.
 type Task = Pin<Box<dyn Future<Output = crates::Result<()>>>>;
 
-/// Spawns a task that needs an address, if that is a parameter.
+/// Spawns a task that needs an address, if the parameter is set.
 #[cfg_attr(not(feature = "all"), allow(dead_code))]
 fn spawn(
     driver: &Driver,

@@ -9,7 +9,7 @@ use wsk::rt::{self, JoinHandle};
 use wsk::{Provider, Registration, Runtime, Spawner};
 use wsk_host::{Config, Host};
 
-/// What a driver has while it is loaded.
+/// The objects of a loaded driver.
 pub(crate) struct Driver {
     pub(crate) passive: Passive,
     pub(crate) wsk: Provider,
@@ -24,7 +24,7 @@ impl Driver {
     }
 }
 
-/// Runs a driver on a host with the machine's network. Fails if memory of the kernel's is left.
+/// Runs a driver on a host with the machine's network. Fails if kernel memory is left.
 pub(crate) fn load<T>(run: impl FnOnce(&Driver) -> Result<T>) -> Result<T> {
     let host = Host::new(Config::real());
     let entered = host.enter();
@@ -45,8 +45,8 @@ pub(crate) fn load<T>(run: impl FnOnce(&Driver) -> Result<T>) -> Result<T> {
     result
 }
 
-/// As [`load`], with a task for embassy-time. Its timers and embassy's executor are static, as one driver has them: one test at a time
-/// does.
+/// Like [`load`], with a task for embassy-time. Its timers and embassy's executor are static, since they belong to one
+/// driver, so only one test at a time can run this.
 pub(crate) fn load_with_embassy<T>(run: impl FnOnce(&Driver) -> Result<T>) -> Result<T> {
     static ONE_TEST: Mutex<()> = Mutex::new(());
     let _one = ONE_TEST.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Executors of others: embassy's in a driver; async-executor's and tokio's, which only a host has.
+//! Third-party executors: embassy's in a driver, and those of async-executor and tokio, which run on a host only.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
@@ -23,7 +23,7 @@ fn listen(driver: &Driver) -> Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Tasks of embassy-executor serve curl. They end when they are stopped, and also when the task that polls them is dropped.
+/// Tasks of embassy-executor serve curl. They end when they are stopped, or when the task that polls them is dropped.
 #[test]
 fn embassy_executor_serves() -> Result<()> {
     for is_stopped in [true, false] {

@@ -11,10 +11,11 @@ use tempfile::TempDir;
 use crate::driver;
 use crate::peer::{self, Peer};
 
-/// The page of each server, which sends its length: embedded-tls reports the end of TLS as an error, not as the end of the page.
+/// The page of each server, sent with its length: embedded-tls reports the end of TLS as an error, not as the end of
+/// the page.
 const PAGE: &str = "a page over TLS\n";
 
-/// A certificate: its name, who certifies it, and its extensions.
+/// A certificate: its name, its issuer, and its extensions.
 struct Certificate {
     name: &'static str,
     authority: &'static str,
@@ -22,7 +23,7 @@ struct Certificate {
     days: &'static str,
 }
 
-/// The folder of a server and its certificates. The root of each is another.
+/// The folder of a server and its certificates. Each has its own root.
 struct Site(TempDir);
 
 impl Site {
@@ -84,8 +85,8 @@ impl Site {
         peer::output_in(self.path(), "openssl", "openssl", arguments).map(drop)
     }
 
-    /// Serves the page with the certificate of a name, and with that of its authority unless that is the root; and fetches it. `host`
-    /// is the server's name in the URL.
+    /// Serves the page with the certificate of a name, and with that of its authority unless that is the root; and
+    /// fetches it. `host` is the server's name in the URL.
     fn fetch(
         &self,
         name: &str,
@@ -108,7 +109,7 @@ impl Site {
         let authority = authority.map(|name| format!("{name}.pem"));
         arguments.extend(authority.iter().flat_map(|file| ["-cert_chain", file]));
         let server = Peer::start_in(self.path(), "openssl", "openssl", arguments)?;
-        // It prints its address when it serves: `ACCEPT [::]:40123`.
+        // The server prints its address when it is ready: `ACCEPT [::]:40123`.
         let line = server.wait_for(|line| line.starts_with("ACCEPT "))?;
         let (_, port) = line.rsplit_once(':').context("no port")?;
         let url = format!("https://{host}:{}/page", port.trim());
@@ -146,21 +147,22 @@ fn other_roots_and_names_are_refused() -> Result<()> {
     Ok(())
 }
 
-/// What README.md warns of. If one of these fails, the crates have become better, and README.md is out of date.
+/// The defects that README.md warns of. If one of these fails, the crates have improved, and README.md is out of date.
 #[test]
 fn what_is_not_verified() -> Result<()> {
     // A certificate that has expired.
     let site = Site::new(&[by_root("localhost", "basicConstraints=CA:FALSE\n", "-1")])?;
     assert_eq!(site.fetch("localhost", None, "localhost", &site)??.0, 200);
 
-    // One that was certified by a server, which may not certify.
+    // A certificate issued by a server, which may not issue certificates.
     let mut server = by_root("localhost", "basicConstraints=CA:FALSE\n", "30");
     server.authority = "server";
     let site =
         Site::new(&[by_root("server", "basicConstraints=critical,CA:FALSE\n", "30"), server])?;
     assert_eq!(site.fetch("localhost", Some("server"), "localhost", &site)??.0, 200);
 
-    // The names of a certificate are in an extension today, which is not read: this one is valid.
+    // The names of a certificate are in an extension today, which embedded-tls does not read. This certificate is
+    // valid.
     let site = Site::new(&[by_root("server", "subjectAltName=DNS:localhost\n", "30")])?;
     let result = site.fetch("server", None, "localhost", &site)?;
     assert_refused(&result, "InvalidCertificate");

@@ -1,4 +1,4 @@
-//! The crates against programs of others, over the machine's network, on an emulated kernel.
+//! Tests the crates against independent programs, over the machine's network, on an emulated kernel.
 
 mod dns;
 mod driver;

@@ -11,13 +11,13 @@ use crate::peer::{self, Peer};
 fn broker() -> Result<(Peer, SocketAddr)> {
     let address = peer::free_address()?;
     let port = address.port().to_string();
-    // Without a configuration, it listens on the loopback addresses only, and takes anyone.
+    // Without a configuration, mosquitto listens on the loopback addresses only, and accepts all clients.
     let broker = Peer::start("mosquitto", "mosquitto", ["-v", "-p", &port])?;
     broker.wait_for(|line| line.ends_with(" running"))?;
     Ok((broker, address))
 }
 
-/// The driver publishes, and mosquitto's client receives; and the other way round.
+/// The driver publishes and mosquitto's client receives, and vice versa.
 #[test]
 fn messages_go_both_ways() -> Result<()> {
     let (_broker, address) = broker()?;
@@ -39,7 +39,7 @@ fn messages_go_both_ways() -> Result<()> {
     Ok(())
 }
 
-/// A message that the memory of the client has no room for is an error, not a panic.
+/// A message that does not fit into the client's memory is an error, not a panic.
 #[test]
 fn a_message_that_is_too_large_is_refused() -> Result<()> {
     let (_broker, address) = broker()?;

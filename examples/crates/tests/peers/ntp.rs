@@ -11,14 +11,14 @@ use wsk::ErrorKind;
 use crate::driver;
 use crate::peer::{self, Peer};
 
-/// The server's time is this machine's: chronyd serves it, and does not set it.
+/// The server's time is that of this machine: chronyd serves it, and does not set the clock.
 #[test]
 fn the_time_is_the_servers() -> Result<()> {
     let folder = TempDir::new()?;
     let address = peer::free_address()?;
     let (port, path) = (address.port(), folder.path().display());
     let file = folder.path().join("chrony.conf");
-    // It serves its own clock as one of stratum 5, and needs no root's rights for that.
+    // chronyd serves its own clock as stratum 5, which does not require root.
     let configuration = format!(
         "port {port}\nbindaddress 127.0.0.1\nallow 127.0.0.1\nlocal stratum 5\ncmdport 0\nbindcmdaddress /\n\
         pidfile {path}/chronyd.pid\n"
@@ -29,7 +29,7 @@ fn the_time_is_the_servers() -> Result<()> {
         Peer::start("chronyd", "chrony", arguments.into_iter().chain([file.into_os_string()]))?;
     server.wait_for(|line| line.contains(" starting"))?;
 
-    // It serves a moment after its message.
+    // chronyd starts to serve shortly after it prints its message.
     let time = loop {
         let time = driver::run_task(move |wsk| async move { ntp::time(&wsk, address).await })?;
         match time {

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// How long a program may take to start.
+/// The maximum time for the start of a program.
 const START: Duration = Duration::from_secs(20);
 
-/// Held while a process forks, or a socket exists that must not be copied into it: until the new process has started its program,
-/// it has all sockets of this one.
+/// Held while a process forks, and while a socket exists that must not be copied into a child. Until it executes its
+/// program, a child has all sockets of its parent.
 static FORK: Mutex<()> = Mutex::new(());
 
 /// Starts a program of a Debian package.
@@ -54,7 +54,7 @@ impl Peer {
         Self::start_in(Path::new("."), program, package, arguments)
     }
 
-    /// As [`start`](Self::start), in a folder.
+    /// Like [`start`](Self::start), in a folder.
     pub(crate) fn start_in(
         folder: &Path,
         program: &str,
@@ -69,7 +69,7 @@ impl Peer {
             let sender = sender.clone();
             thread::spawn(move || {
                 for line in BufReader::new(pipe).lines() {
-                    // If nobody reads any more: the pipe must not fill.
+                    // The pipe must not fill up after its receiver is dropped.
                     let _ = sender.send(line);
                 }
             });
@@ -77,7 +77,7 @@ impl Peer {
         Ok(Self { process, lines })
     }
 
-    /// Waits for a line of the program's output that says that it serves.
+    /// Waits for the line of output that says that the program is serving.
     pub(crate) fn wait_for(&self, serves: impl Fn(&str) -> bool) -> Result<String> {
         let mut before = String::new();
         loop {
@@ -101,7 +101,7 @@ impl Drop for Peer {
     }
 }
 
-/// An address of this machine's that nothing uses, and that is returned once: for programs that cannot choose a port themselves.
+/// An unused address of this machine, different in each call, for programs that cannot choose a port themselves.
 ///
 /// Linux chooses the ports of connections from 32768 on.
 pub(crate) fn free_address() -> Result<SocketAddr> {
@@ -127,7 +127,7 @@ pub(crate) fn output(
     output_in(Path::new("."), program, package, arguments)
 }
 
-/// As [`output`], in a folder.
+/// Like [`output`], in a folder.
 pub(crate) fn output_in(
     folder: &Path,
     program: &str,

@@ -7,8 +7,8 @@ use crates::readings::{Reading, Receiver};
 
 use crate::driver;
 
-/// The bytes are those of postcard's specification: the length of the name, the name, and the number in the zigzag order, seven
-/// bits in a byte.
+/// The bytes follow postcard's specification: the length of the name, the name, and the zigzag-encoded number, with
+/// seven bits in each byte.
 #[test]
 fn a_callback_decodes_for_a_task() -> Result<()> {
     let [outside, boiler] = driver::load(|driver| {

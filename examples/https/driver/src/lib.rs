@@ -1,12 +1,12 @@
 //! A driver that fetches a page over HTTPS when it starts, and logs the page.
 //!
-//! Built by `cargo wsk build --release` in this folder. Its parameter in the registry:
+//! Build it with `cargo wsk build --release` in this folder. Its parameter in the registry:
 //!
 //! | name | type | meaning |
 //! |---|---|---|
 //! | `Url` | string | the page, such as `https://example.org/` |
 //!
-//! It trusts the certificates of Mozilla's list, and the one that was in the file `HTTPS_ROOT` when it was built.
+//! It trusts the certificates of Mozilla's list, and the one in the file that `HTTPS_ROOT` named when it was built.
 
 #![cfg_attr(windows, no_std)]
 
@@ -30,7 +30,7 @@ wsk_driver::driver! {
 /// The maximum size of a page in bytes.
 const PAGE: usize = 64 * 1024;
 
-/// A certificate of whoever builds the driver, or nothing.
+/// The root certificate that was given at build time, or nothing.
 static OWN_ROOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/root.der"));
 
 /// Starts the task that fetches the page.
@@ -42,7 +42,8 @@ async fn start(driver: &Driver) -> Result<()> {
         ));
     };
     let wsk = driver.wsk()?.clone();
-    // The future of the fetch is made when the task runs, in the pool: this thread's stack does not have room for it.
+    // The future of the fetch is created when the task runs, in the pool, because it is too large for this thread's
+    // stack.
     driver.spawn(async move { Box::pin(fetch(wsk, url)).await })?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use rustls::crypto::cipher::{
 };
 use rustls::{ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion};
 
-/// The size of the code at the end of a record in bytes.
+/// The size of the authentication tag at the end of a record, in bytes.
 const TAG: usize = 16;
 
 /// A cipher for records. The type that computes it is only a parameter, so that the value can be shared.
@@ -90,7 +90,7 @@ impl<C: Gcm> MessageEncrypter for Keyed<C> {
     }
 
     fn encrypted_payload_len(&self, length: usize) -> usize {
-        // The type of the message is encrypted with it.
+        // The type of the message is encrypted together with the message.
         length + 1 + TAG
     }
 }

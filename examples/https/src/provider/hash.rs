@@ -15,7 +15,7 @@ pub(super) struct Hash<D> {
     digest: PhantomData<fn() -> D>,
 }
 
-/// The code HMAC with a hash function.
+/// HMAC with a hash function.
 pub(super) struct Hmac<D>(PhantomData<fn() -> D>);
 
 pub(super) static SHA256: Hash<Sha256> =
@@ -43,7 +43,7 @@ impl<D: Digest + Clone + Send + Sync + 'static> hash::Hash for Hash<D> {
     }
 }
 
-/// A hash of the data so far.
+/// The hash of the data so far.
 struct Context<D>(D);
 
 impl<D: Digest + Clone + Send + Sync + 'static> hash::Context for Context<D> {
@@ -75,7 +75,7 @@ impl<D: Digest + BlockSizeUser + Clone + Send + Sync + 'static> rustls_hmac::Hma
     }
 }
 
-/// A key of HMAC.
+/// A key for HMAC.
 struct Key<D: Digest + BlockSizeUser>(SimpleHmac<D>);
 
 impl<D: Digest + BlockSizeUser + Clone + Send + Sync> rustls_hmac::Key for Key<D> {

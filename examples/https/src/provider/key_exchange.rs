@@ -1,4 +1,4 @@
-//! The exchange of keys on the curve P-256.
+//! Key exchange on the curve P-256.
 
 use alloc::boxed::Box;
 
@@ -8,14 +8,14 @@ use rustls::crypto::{ActiveKeyExchange, GetRandomFailed, SharedSecret, Supported
 use rustls::ffdhe_groups::FfdheGroup;
 use rustls::{Error, NamedGroup, PeerMisbehaved};
 
-/// The curve, which servers of TLS 1.3 must have.
+/// The curve, which TLS 1.3 servers must support.
 #[derive(Debug)]
 pub(super) struct P256;
 
 impl SupportedKxGroup for P256 {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
         let mut bytes = [0; 32];
-        // One in four billion is not a valid key.
+        // One in four billion random values is not a valid key.
         for _ in 0..8 {
             wsk::random::fill(&mut bytes).map_err(|_| GetRandomFailed)?;
             if let Ok(secret) = SecretKey::from_slice(&bytes) {
@@ -43,7 +43,7 @@ struct Exchange {
 
 impl ActiveKeyExchange for Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
-        // The key is refused if it is not a point of the curve.
+        // A key that is not a point on the curve is rejected.
         let peer = PublicKey::from_sec1_bytes(peer).map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
         let shared = ecdh::diffie_hellman(self.secret.to_nonzero_scalar(), peer.as_affine());
         Ok(SharedSecret::from(shared.raw_secret_bytes().as_slice()))

@@ -14,7 +14,7 @@ use rustls::{CipherSuite, SupportedCipherSuite, Tls13CipherSuite};
 
 use self::hash::{HMAC_SHA256, HMAC_SHA384, SHA256, SHA384};
 
-/// The number of messages for one key of AES-GCM, of which rustls' documentation says why.
+/// The maximum number of messages for one AES-GCM key; rustls' documentation has the reason.
 const GCM_LIMIT: u64 = 1 << 24;
 
 static TLS13_AES_128_GCM_SHA256: Tls13CipherSuite = Tls13CipherSuite {

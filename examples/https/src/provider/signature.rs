@@ -12,7 +12,7 @@ use rustls::pki_types::{
 };
 use sha2::{Sha256, Sha384, Sha512};
 
-/// A scheme: how a key and a signature are described in a certificate, and how they are verified.
+/// A signature scheme: how a certificate describes keys and signatures, and how they are verified.
 #[derive(Debug)]
 struct Scheme {
     key: AlgorithmIdentifier,
@@ -42,7 +42,7 @@ impl SignatureVerificationAlgorithm for Scheme {
     }
 }
 
-/// Defines schemes of ECDSA.
+/// Defines ECDSA schemes.
 macro_rules! ecdsa {
     ($($name:ident: $curve:ident $key:ident, $hash:ident $signature:ident;)+) => {$(
         static $name: Scheme = Scheme {
@@ -57,7 +57,7 @@ macro_rules! ecdsa {
     )+};
 }
 
-/// Defines schemes of RSA.
+/// Defines RSA schemes.
 macro_rules! rsa {
     ($($name:ident: $padding:ident $hash:ident $signature:ident;)+) => {$(
         static $name: Scheme = Scheme {

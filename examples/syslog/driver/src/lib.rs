@@ -1,5 +1,5 @@
-//! The syslog sender as a Windows kernel driver: it sends a message for each datagram that it receives, and for each `log` on
-//! its control port. Its parameters in the registry:
+//! The syslog sender as a Windows kernel driver: it sends a message for each datagram that it receives, and for each
+//! `log` on its control port. Its parameters in the registry:
 //!
 //! | name | type | meaning |
 //! |---|---|---|
@@ -31,7 +31,7 @@ async fn start(driver: &Driver) -> Result<Option<DatagramSocket<Watch>>> {
     let (sender, queue) = Sender::new(256)?;
     match server {
         Some(server) => start_sending(driver, server, queue).await?,
-        // The queue has no other end, and refuses messages.
+        // The queue has no receiver, and rejects messages.
         None => wsk_driver::println!("without the parameter Server, messages are dropped"),
     }
     start_control(driver, control, sender.clone()).await?;

@@ -1,7 +1,7 @@
 //! Checks of the web server with curl, wherever the server runs: in Wine, on Windows, on a host.
 //!
-//! Python's `http.server` provides the page that the server fetches. Every wait has a timeout: a server that hangs fails
-//! a check.
+//! Python's `http.server` provides the page that the server fetches. Every wait has a timeout: a server that hangs
+//! fails a check.
 
 mod curl;
 mod origin;
@@ -98,7 +98,7 @@ pub fn fetched(server: SocketAddr) -> Result<()> {
 ///
 /// # Errors
 ///
-/// If the status is another one, or a later request fails.
+/// If the status differs, or a later request fails.
 pub fn not_fetched(server: SocketAddr, status: &str) -> Result<()> {
     let answer = curl(server, &["/page"], &[])?;
     ensure!(answer.written == status, "the status is {}", answer.written);

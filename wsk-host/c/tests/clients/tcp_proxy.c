@@ -1,8 +1,7 @@
 /*
- * A driver that relays connections: a control device starts and stops it, completion routines queue work items, and those
- * move the bytes. Towards the upstream server, each block has its own header, in a chain of two
- * MDLs; the end of a stream carries a farewell. Stopping cancels the accept that waits. The scenario is both peers. C17
- * and C++20.
+ * A driver that relays connections: a control device starts and stops it, completion routines queue work items, and
+ * those move the bytes. Towards the upstream server, each block has its own header, in a chain of two MDLs; the end of
+ * a stream carries a farewell. Stopping cancels the accept that waits. The scenario is both peers. C17 and C++20.
  */
 #include <ntddk.h>
 #include <wsk.h>
@@ -135,7 +134,7 @@ static NTSTATUS ProxySent(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return ProxyQueue((PPROXY_PUMP)Context, ProxyReceive);
 }
 
-/* A pump's last call has returned, or its IRP is completed. The sockets are closed when all of both have. */
+/* A pump's last call has returned, or its IRP has completed. The sockets are closed once all calls of both pumps have ended. */
 static VOID ProxyRelease(PPROXY_SESSION Session)
 {
     if (InterlockedDecrement(&Session->Running) == 0) {
@@ -701,7 +700,7 @@ static int ProxyScenario(void *Context)
     Peer->Provider.Dispatch->WskSocketConnect(Peer->Provider.Client, SOCK_STREAM, IPPROTO_TCP, (PSOCKADDR)&Peer->Any,
                                               (PSOCKADDR)&Peer->Address, 0, NULL, NULL, NULL, NULL, NULL,
                                               ProxyPrepare(Peer->Irp, &Peer->Event));
-    /* The address was not given a family. */
+    /* The address has no family. */
     CHECK(!NT_SUCCESS(ProxyWait(Peer->Irp, &Peer->Event)));
     ProxyAddress(&Peer->Any, FALSE, 0);
     Peer->Provider.Dispatch->WskSocketConnect(Peer->Provider.Client, SOCK_STREAM, IPPROTO_TCP, (PSOCKADDR)&Peer->Any,

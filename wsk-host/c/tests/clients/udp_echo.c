@@ -1,6 +1,6 @@
 /*
- * A driver that answers datagrams, including those of a multicast group: it retains the datagrams of its callback, and a system
- * thread that it created sends each datagram back and releases it. The scenario is its peer. C17 and C++20.
+ * A driver that answers datagrams, including those of a multicast group: it retains the datagrams of its callback, and
+ * a system thread that it created sends each datagram back and releases it. The scenario is its peer. C17 and C++20.
  */
 #include <wdm.h>
 #include <wsk.h>
@@ -201,7 +201,7 @@ static NTSTATUS UdpSetEvents(PUDP_ECHO Echo, ULONG Mask)
     Status = UdpBasicDispatch(Echo->Socket)
                  ->WskControlSocket(Echo->Socket, WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET, sizeof(Control),
                                     &Control, 0, NULL, NULL, NULL);
-    /* A callback may still run; those that run later are none of these. */
+    /* A callback that has started may still be running. */
     return Status == STATUS_EVENT_PENDING ? STATUS_SUCCESS : Status;
 }
 

@@ -1,5 +1,5 @@
-//! A driver that makes mistakes: its image is reported as the driver is that is linked with the host, with the function's name
-//! and its line from the PDB.
+//! Runs a driver that makes mistakes. The report about its image must equal the report about the same driver linked
+//! with the host. The name and the line of the function come from the PDB.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ const DRIVER: CDriver<'_> = CDriver {
     output: "mistakes",
 };
 
-/// The time that a program may run. It takes a fraction of a second.
+/// The maximum run time of a program. It usually takes a fraction of a second.
 const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Each mistake: the end of the driver's name, a part of the report, and the function that the report names.
@@ -52,7 +52,7 @@ const MISTAKES: [(char, &str, &str); 11] = [
     ('a', "the end of DriverEntry: called at IRQL 2, the maximum is 0", ""),
 ];
 
-/// The statics of a linked driver stay in memory: a set timer is found at the end of the run.
+/// The statics of a linked driver stay in memory, so a timer that is still set is found at the end of the run.
 const TIMER_OF_LINKED: &str = "timers are still set: 1";
 
 pub(super) fn run(shell: &Shell) -> Result<()> {
@@ -99,7 +99,8 @@ fn link(shell: &Shell) -> Result<std::path::PathBuf> {
     Ok(program)
 }
 
-/// Runs a program that must be stopped with a report that has this part, and names a function. Returns the report.
+/// Runs a program that the host must stop with a report that contains this text and names a function. Returns the
+/// report.
 fn is_reported(
     command: &mut Command,
     output: &Path,
