@@ -1,6 +1,7 @@
 //! The part of HTTP/1.1 that a scrape needs: one request per connection, and a response with its length.
 
 use core::fmt::{self, Write as _};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream, time};
@@ -33,20 +34,30 @@ pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<
             Err(error) if is_caused_by_peer(error.kind()) => continue,
             Err(error) => return Err(error),
         };
-        let served = spawner.spawn(async move {
-            match time::timeout(PATIENCE, answer(stream)).await.and_then(|answered| answered) {
-                Ok(()) => {}
-                Err(error) if is_caused_by_peer(error.kind()) => {}
-                Err(error) => log(format_args!("the connection of {peer} failed: {error}")),
-            }
-        });
+        let served = spawn(&spawner, stream, peer, log);
         match served {
-            Ok(_) => {}
+            Ok(()) => {}
             // The runtime is shutting down and will drop this task.
             Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
             Err(error) => log(format_args!("cannot serve {peer}: {error}")),
         }
     }
+}
+
+/// Spawns a task that answers one request.
+///
+/// Not inlined: the future is on the stack until it becomes a task. In a function of its own, it occupies no stack while
+/// the task of the listener runs.
+#[inline(never)]
+fn spawn(spawner: &Spawner, stream: TcpStream, peer: SocketAddr, log: Log) -> Result<()> {
+    let serving = async move {
+        match time::timeout(PATIENCE, answer(stream)).await.and_then(|answered| answered) {
+            Ok(()) => {}
+            Err(error) if is_caused_by_peer(error.kind()) => {}
+            Err(error) => log(format_args!("the connection of {peer} failed: {error}")),
+        }
+    };
+    spawner.spawn(serving).map(drop)
 }
 
 fn is_caused_by_peer(kind: ErrorKind) -> bool {

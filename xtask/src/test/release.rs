@@ -1,8 +1,8 @@
 //! Checks of the published crates.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 use xshell::{Shell, cmd};
@@ -45,10 +45,42 @@ pub(super) fn packages() -> Result<()> {
     for (name, folder) in CRATES {
         require_contents(&shell, name, &project::root().join(folder))?;
     }
-    cmd!(shell, "cargo package --quiet --offline --allow-dirty")
+    // A package of the same version counts as the same to cargo, whatever it contains: nothing of an earlier run may be left.
+    forget_unpacked()?;
+    let target = project::scratch()?.join("packages");
+    if target.is_dir() {
+        fs::remove_dir_all(&target)
+            .with_context(|| format!("cannot remove {}", target.display()))?;
+    }
+    cmd!(shell, "cargo package --quiet --offline --allow-dirty --target-dir {target}")
         .args(names)
         .run()
         .context("a package does not build from its own contents")
+}
+
+/// Removes what cargo has unpacked of the packages in an earlier run.
+fn forget_unpacked() -> Result<()> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let home = home.context("neither CARGO_HOME nor HOME is set")?;
+    let Ok(folders) = fs::read_dir(home.join("registry").join("src")) else { return Ok(()) };
+    for folder in folders {
+        let folder = folder?.path();
+        // A registry in a folder, such as cargo makes of packages that depend on each other, has no host in its name.
+        let is_local =
+            folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"-"));
+        if !is_local {
+            continue;
+        }
+        for (name, _) in CRATES {
+            let package = folder.join(format!("{name}-{}", env!("CARGO_PKG_VERSION")));
+            if package.is_dir() {
+                fs::remove_dir_all(&package)
+                    .with_context(|| format!("cannot remove {}", package.display()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn require_contents(shell: &Shell, name: &str, folder: &Path) -> Result<()> {

@@ -186,6 +186,7 @@ static VOID ProxyEnd(PPROXY_PUMP Pump, PWSK_SOCKET Socket, PWSK_BUF Buffer, ULON
 static VOID ProxyReceive(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
     PPROXY_PUMP Pump = (PPROXY_PUMP)Context;
+    PPROXY_SESSION Session = Pump->Session;
     WSK_BUF Buffer = {Pump->Payload, 0, PROXY_BLOCK};
 
     UNREFERENCED_PARAMETER(DeviceObject);
@@ -195,13 +196,17 @@ static VOID ProxyReceive(PDEVICE_OBJECT DeviceObject, PVOID Context)
         return;
     }
     Pump->Header->Next = NULL;
+    /* The IRP can complete, and both pumps can end, before this call has returned. */
+    InterlockedIncrement(&Session->Running);
     ProxyConnection(Pump->From)->WskReceive(Pump->From, &Buffer, 0, ProxyNext(Pump, ProxyReceived));
+    ProxyRelease(Session);
 }
 
 /* A block was received: sends it, or the farewell at the end. */
 static VOID ProxySend(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
     PPROXY_PUMP Pump = (PPROXY_PUMP)Context;
+    PPROXY_SESSION Session = Pump->Session;
     ULONG Length = (ULONG)Pump->Irp->IoStatus.Information;
     WSK_BUF Buffer;
 
@@ -210,7 +215,9 @@ static VOID ProxySend(PDEVICE_OBJECT DeviceObject, PVOID Context)
         ProxyEnd(Pump, Pump->To, NULL, WSK_FLAG_ABORTIVE);
     } else if (Length > 0) {
         Buffer = ProxyFrame(Pump, Length);
+        InterlockedIncrement(&Session->Running);
         ProxyConnection(Pump->To)->WskSend(Pump->To, &Buffer, 0, ProxyNext(Pump, ProxySent));
+        ProxyRelease(Session);
     } else {
         RtlCopyMemory(Pump->Bytes + PROXY_HEADER, ProxyFarewell, sizeof(ProxyFarewell));
         Buffer = ProxyFrame(Pump, sizeof(ProxyFarewell));
