@@ -165,7 +165,7 @@ struct RunArgs {
     #[arg(long, conflicts_with = "seeds")]
     real: bool,
     /// Load and unload the driver on the simulated network, once for each of N seeds
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// A value below the driver's key `Parameters` in the registry: a number, or else a text
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]

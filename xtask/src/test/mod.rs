@@ -234,6 +234,11 @@ fn driver_compilers() -> Vec<&'static Dependency> {
     vec![&GCC, &CLANG, &MINGW]
 }
 
+/// The compilers of the drivers that run in a process, and the peers of the web driver.
+fn image_needs() -> Vec<&'static Dependency> {
+    driver_compilers().into_iter().chain(&WEB_NEEDS).collect()
+}
+
 /// The server that the HTTPS client is tested with.
 fn openssl() -> Vec<&'static Dependency> {
     vec![&OPENSSL]

@@ -1,25 +1,19 @@
-//! Runs the images of the echo drivers, in Rust and in C (built by clang and by gcc), in a process. `cargo wsk run`
-//! runs them on the machine's network, with the checks that also run in Wine. The tests of `wsk-loader` run them on the
-//! simulated network.
+//! Runs the images of drivers in a process. `cargo wsk run` runs the echo drivers, in Rust and in C (built by clang and by
+//! gcc), and the web driver on the machine's network, with the checks that also run in Wine. The tests of `wsk-loader`
+//! run images on the simulated network.
 
 mod mistakes;
+mod options;
+mod process;
+mod project_run;
+mod serving;
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use cargo_wsk::build::Arch;
-use wait_timeout::ChildExt as _;
 use xshell::{Shell, cmd};
 
 use crate::c_driver::CDriver;
-use crate::{bench, driver, project, wine};
-
-/// The maximum time for unloading the driver.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{bench, driver, project};
 
 pub(super) fn run() -> Result<()> {
     let shell = Shell::new()?;
@@ -30,13 +24,23 @@ pub(super) fn run() -> Result<()> {
         bench::ECHO_IN_C.build_with_gcc(&shell)?,
     ];
     cmd!(shell, "cargo build --quiet --package cargo-wsk").run()?;
+    options::check(&images[0])?;
+    project_run::run()?;
     for image in images {
         println!("{}", image.display());
-        serve(&shell, &image).with_context(|| format!("on {}", image.display()))?;
+        serving::echo(&image).with_context(|| format!("on {}", image.display()))?;
         cmd!(shell, "cargo test --quiet --package wsk-loader --test echo -- --ignored")
             .env("WSK_LOADER_IMAGE", &image)
             .run()?;
     }
+    let image = driver::build("web", Arch::X64)?;
+    println!("{}", image.display());
+    serving::web(&image).with_context(|| format!("on {}", image.display()))?;
+    let image = driver::build("scenarios", Arch::X64)?;
+    println!("{}", image.display());
+    cmd!(shell, "cargo test --quiet --package wsk-loader --test scenarios -- --ignored")
+        .env("WSK_LOADER_SCENARIOS", &image)
+        .run()?;
     let image = DEVICE.build(&shell)?;
     cmd!(shell, "cargo test --quiet --package wsk-loader --test device -- --ignored")
         .env("WSK_LOADER_DEVICE", &image)
@@ -51,45 +55,3 @@ const DEVICE: CDriver<'_> = CDriver {
     sources: &["device"],
     output: "device",
 };
-
-/// Runs the checks against a driver that `cargo wsk run` has loaded, and unloads it with open connections.
-fn serve(shell: &Shell, image: &Path) -> Result<()> {
-    let port = wine::free_port()?;
-    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut running = Command::new(project::target()?.join("debug").join("cargo-wsk"))
-        .args(["wsk", "run"])
-        .arg(image)
-        .arg(format!("--param=Port={port}"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cargo-wsk does not start")?;
-    let checked = check(&mut running, server, shell);
-    if checked.is_err() {
-        // The process may have ended by itself.
-        let _ = running.kill();
-        running.wait()?;
-    }
-    checked
-}
-
-fn check(running: &mut Child, server: SocketAddr, shell: &Shell) -> Result<()> {
-    let output = running.stdout.take().context("its output is piped")?;
-    let mut lines = BufReader::new(output).lines();
-    let first = lines.next().context("the driver was not loaded")??;
-    ensure!(first.ends_with("is loaded. Ctrl-C unloads it."), "the first line is: {first}");
-    for (name, check) in echo_checks::CHECKS {
-        check(server).with_context(|| name.to_owned())?;
-        println!("   {name}");
-    }
-    echo_checks::one_after_another(server, 100)?;
-    let clients = echo_checks::open(server, 32)?;
-    let id = running.id().to_string();
-    cmd!(shell, "kill -INT {id}").quiet().run()?;
-    let status = running.wait_timeout(PATIENCE)?.context("the driver is not unloaded")?;
-    ensure!(status.success(), "`cargo wsk run` has ended with {status}");
-    clients.into_iter().try_for_each(echo_checks::has_ended)?;
-    println!("   unload with 32 connections open");
-    let last = lines.last().context("there is no line about the end")??;
-    ensure!(last.ends_with("It left nothing behind."), "the last line is: {last}");
-    Ok(())
-}

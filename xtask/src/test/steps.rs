@@ -11,8 +11,8 @@ use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::{Workspace, setup};
 
 use super::{
-    Step, c, callback_cost, compilers, driver_compilers, fuzz, headers, libclang, linted, miri,
-    nothing, openssl, prometheus, release, servers, template, units, web_needs, wine as wine_needs,
+    Step, c, callback_cost, compilers, fuzz, headers, image_needs, libclang, linted, miri, nothing,
+    openssl, prometheus, release, servers, template, units, web_needs, wine as wine_needs,
     wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
@@ -311,8 +311,8 @@ pub(super) static STEPS: [Step; 41] = [
     Step {
         name: "run",
         is_for_releases: true,
-        about: "images in a process: the echo drivers by cargo wsk run and with every timing, and a driver with mistakes",
-        needs: driver_compilers,
+        about: "images in a process: cargo wsk run with its options, the echo and web drivers, a driver that uses all of wsk, and mistakes",
+        needs: image_needs,
         run: super::run::run,
     },
     Step {
@@ -348,7 +348,7 @@ pub(super) static STEPS: [Step; 41] = [
 ];
 
 /// The crates whose code for Windows `lint` checks.
-const LINTED_FOR_WINDOWS: [&str; 11] = [
+const LINTED_FOR_WINDOWS: [&str; 12] = [
     "wsk",
     "wsk-sys",
     "wsk-driver",
@@ -360,6 +360,7 @@ const LINTED_FOR_WINDOWS: [&str; 11] = [
     "syslog-driver",
     "alloc-check",
     "audit-driver",
+    "scenarios-driver",
 ];
 
 /// The examples that are drivers.

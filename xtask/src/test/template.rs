@@ -65,7 +65,7 @@ pub(super) fn check_kmdf() -> Result<()> {
 }
 
 /// Creates a project in a new folder. It is built in this project's target folder, which already has its dependencies.
-fn create(name: &str, kind: ProjectKind) -> Result<Workspace> {
+pub(super) fn create(name: &str, kind: ProjectKind) -> Result<Workspace> {
     let parent = project::scratch()?.join("new");
     let folder = parent.join(name);
     if folder.exists() {
