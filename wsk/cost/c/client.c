@@ -275,8 +275,10 @@ int cost_client(void *context)
     }
     if (NT_SUCCESS(Status)) {
         uint64_t Before = wsk_host_allocations();
+        uint64_t Start = cost_time();
 
         Status = CostRounds(Client, Run->rounds, &Received);
+        Run->nanoseconds = cost_time() - Start;
         Run->allocations = wsk_host_allocations() - Before;
         Run->received = Received;
     }

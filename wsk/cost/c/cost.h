@@ -15,11 +15,18 @@ typedef struct cost_run {
     uint32_t warm_up;
     /* A round sends a message, waits until it was sent, receives one, and waits for that. */
     uint32_t rounds;
+    /* Nonzero: the rounds are made by a task of wsk's DpcExecutor. The client in C has no such form. */
+    uint32_t in_dpcs;
     /* How often memory was asked for in the rounds that count, by the client and by the kernel for it. */
     uint64_t allocations;
     /* How many bytes were received in them. */
     uint64_t received;
+    /* What they took, by cost_time. */
+    uint64_t nanoseconds;
 } cost_run;
+
+/* The processor time of the calling thread so far. The program defines it. */
+uint64_t cost_time(void);
 
 /*
  * A scenario for wsk_host_run, with a cost_run as its context: registers with WSK, connects, makes the rounds,

@@ -12,6 +12,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use wsk::irql::Passive;
+use wsk::rt::DpcExecutor;
 use wsk::{Buffer, Registration, Result, TcpStream, rt, time};
 
 /// `COST_LENGTH` of the header.
@@ -23,12 +24,15 @@ const LENGTH: usize = 64;
 pub struct CostRun {
     warm_up: u32,
     rounds: u32,
+    in_dpcs: u32,
     allocations: u64,
     received: u64,
+    nanoseconds: u64,
 }
 
 unsafe extern "C" {
     safe fn wsk_host_allocations() -> u64;
+    safe fn cost_time() -> u64;
 }
 
 /// The scenario of the header, for `wsk_host_run`.
@@ -57,27 +61,54 @@ pub unsafe extern "C" fn cost_client(context: *mut c_void) -> c_int {
 fn measure(run: &mut CostRun, passive: Passive) -> Result<()> {
     let registration = Registration::register(passive)?;
     let wsk = registration.try_capture()?;
-    rt::block_on(passive, async {
+    let connected = rt::block_on(passive, async {
         // Lets the registration's own thread begin, which then waits to the end.
         time::sleep(Duration::from_millis(1)).await?;
-        let stream = TcpStream::connect(&wsk, (Ipv4Addr::LOCALHOST, 7)).await?;
-        let buffers = (Buffer::new(LENGTH)?, Buffer::new(LENGTH)?);
+        TcpStream::connect(&wsk, (Ipv4Addr::LOCALHOST, 7)).await
+    });
+    let stream = connected??;
+    let counts = if run.in_dpcs == 0 {
+        rt::block_on(passive, count::<false>(stream, run.warm_up, run.rounds))??
+    } else {
+        let executor = DpcExecutor::new(passive, 1)?;
+        let task = executor.spawn(count::<true>(stream, run.warm_up, run.rounds))?;
+        let counts = rt::block_on(passive, task)???;
+        executor.shutdown(passive);
+        counts
+    };
+    // CAST: a count of bytes.
+    run.received = counts.received as u64;
+    run.allocations = counts.allocations;
+    run.nanoseconds = counts.nanoseconds;
+    Ok(())
+}
 
-        let (_, buffers) = rounds(&stream, buffers, run.warm_up).await?;
-        let before = wsk_host_allocations();
-        let (received, _) = rounds(&stream, buffers, run.rounds).await?;
-        run.allocations = wsk_host_allocations() - before;
-        // CAST: a count of bytes.
-        run.received = received as u64;
+/// What the counted rounds have taken.
+struct Counts {
+    received: usize,
+    allocations: u64,
+    nanoseconds: u64,
+}
 
-        stream.close().await;
-        Ok(())
-    })?
+/// Each executor has its own copy, as if there was no other.
+async fn count<const IN_DPCS: bool>(
+    stream: TcpStream,
+    warm_up: u32,
+    counted: u32,
+) -> Result<Counts> {
+    let buffers = (Buffer::new(LENGTH)?, Buffer::new(LENGTH)?);
+    let (_, buffers) = rounds::<IN_DPCS>(&stream, buffers, warm_up).await?;
+    let (before, start) = (wsk_host_allocations(), cost_time());
+    let (received, _) = rounds::<IN_DPCS>(&stream, buffers, counted).await?;
+    let nanoseconds = cost_time() - start;
+    let allocations = wsk_host_allocations() - before;
+    stream.close().await;
+    Ok(Counts { received, allocations, nanoseconds })
 }
 
 /// What is measured. Each round sends a message, waits until it was sent, receives one, and waits for that.
 /// Returns how many bytes were received.
-async fn rounds(
+async fn rounds<const IN_DPCS: bool>(
     stream: &TcpStream,
     (mut outgoing, mut incoming): (Buffer, Buffer),
     rounds: u32,

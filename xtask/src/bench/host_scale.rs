@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use xshell::{Shell, cmd};
 
-use super::report::number;
+use super::report::{load, number};
 use crate::project;
 
 /// The workloads of the bench `scale`, each with the name of its unit.
@@ -39,13 +39,12 @@ pub(super) fn measure(shell: &Shell) -> Result<()> {
     let times = String::from_utf8(measured.stdout).context("the bench printed other than text")?;
     let tools = cmd!(shell, "rustc --version").quiet().read()?;
     let day = cmd!(shell, "date --utc +%F").quiet().read()?;
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let page = include_str!("host_scale.md")
         .replace("{counts}", counts.table().trim_end())
         .replace("{times}", times.trim_end())
         .replace("{day}", day.trim())
         .replace("{rustc}", tools.trim())
-        .replace("{load}", load.split(' ').next().unwrap_or("an unknown number"));
+        .replace("{load}", &load());
     fs::write(path(), page)?;
     println!("written: docs/host-scale.md\n{times}");
     counts.require_no_growth()?;

@@ -4,7 +4,7 @@
 //! attribute each instruction, and the compiler cannot inline across the boundary.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -42,22 +42,52 @@ impl ClientLanguage {
     }
 }
 
-/// When requests complete, passed to the programs.
+/// When requests complete, and what waits for them; passed to the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CompletionTiming {
+    /// Before the call returns.
     Inline,
+    /// Later, while a thread waits.
     Later,
+    /// Later, and a DPC goes on: of the Rust client only.
+    Dpc,
 }
 
 impl CompletionTiming {
-    pub(crate) const ALL: [Self; 2] = [Self::Inline, Self::Later];
+    pub(crate) const ALL: [Self; 3] = [Self::Inline, Self::Later, Self::Dpc];
+
+    /// Those of both clients.
+    pub(crate) const BOTH: [Self; 2] = [Self::Inline, Self::Later];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Inline => "inline",
             Self::Later => "later",
+            Self::Dpc => "dpc",
         }
     }
+}
+
+/// What completes the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestProvider {
+    /// The provider of `wsk-host`, with the verifier.
+    Host,
+    /// `null.c`, which does nothing.
+    Null,
+}
+
+impl RequestProvider {
+    const ALL: [Self; 2] = [Self::Host, Self::Null];
+}
+
+/// What a program prints of its counted rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RoundCosts {
+    /// The number of requested allocations.
+    pub(crate) allocations: u64,
+    /// The processor time in nanoseconds.
+    pub(crate) nanoseconds: u64,
 }
 
 /// The built programs.
@@ -95,17 +125,32 @@ impl Programs {
         let image = programs.image(ClientLanguage::Rust);
         fs::copy(&built, &image).with_context(|| format!("cannot copy {}", built.display()))?;
 
-        for client in ClientLanguage::ALL {
+        cmd!(shell, "clang -shared -fPIC -fno-plt {FOLDER}/null.c")
+            .args(STRICT)
+            .args(HEADERS)
+            .arg("-o")
+            .arg(programs.null_provider())
+            .quiet()
+            .run()
+            .context("the provider in C cannot be built")?;
+
+        for (client, provider) in ClientLanguage::ALL
+            .into_iter()
+            .flat_map(|client| RequestProvider::ALL.map(|provider| (client, provider)))
+        {
+            // In front of the kernel: its functions are found first.
+            let null = (provider == RequestProvider::Null).then(|| programs.null_provider());
             let path = format!("-Wl,-rpath,{}", programs.folder.display());
             cmd!(shell, "clang {FOLDER}/main.c")
                 .args(STRICT)
                 .args(HEADERS)
-                // A client takes DbgPrint from the program, and everything else from the kernel.
-                .args(["-rdynamic", "-Wl,--allow-shlib-undefined"])
+                // A client takes DbgPrint from the program, and everything else from the libraries.
+                .args(["-rdynamic", "-Wl,--allow-shlib-undefined", "-Wl,--no-as-needed"])
+                .args(null)
                 .args([programs.kernel(), programs.image(client)])
                 .arg(path)
                 .arg("-o")
-                .arg(programs.program(client))
+                .arg(programs.program(client, provider))
                 .quiet()
                 .run()
                 .with_context(|| format!("the program for {client:?} cannot be linked"))?;
@@ -123,59 +168,69 @@ impl Programs {
         self.folder.join(format!("libclient-{}.so", client.name()))
     }
 
-    fn program(&self, client: ClientLanguage) -> PathBuf {
-        self.folder.join(format!("cost-{}", client.name()))
+    /// The library with the provider that does nothing.
+    fn null_provider(&self) -> PathBuf {
+        self.folder.join("libnull.so")
     }
 
-    /// Runs a program, and returns the number of requested allocations in the counted rounds.
+    fn program(&self, client: ClientLanguage, provider: RequestProvider) -> PathBuf {
+        let prefix = match provider {
+            RequestProvider::Host => "cost",
+            RequestProvider::Null => "null",
+        };
+        self.folder.join(format!("{prefix}-{}", client.name()))
+    }
+
+    /// Runs a program, and returns what it prints.
     pub(crate) fn run(
         &self,
         client: ClientLanguage,
+        provider: RequestProvider,
         timing: CompletionTiming,
         rounds: Rounds,
-    ) -> Result<u64> {
-        self.run_under(&[], client, timing, rounds)
+    ) -> Result<RoundCosts> {
+        let program = self.program(client, provider);
+        run(Command::new(&program), &program, timing, rounds)
     }
 
-    /// Runs a program like [`run`](Self::run), under valgrind. Also returns the file with callgrind's counts.
+    /// Runs a program on the host, under valgrind. Returns what it prints, and the file with callgrind's counts.
     pub(crate) fn count(
         &self,
         client: ClientLanguage,
         timing: CompletionTiming,
         rounds: Rounds,
-    ) -> Result<(u64, PathBuf)> {
+    ) -> Result<(RoundCosts, PathBuf)> {
         let name = format!("{}-{}-{}", client.name(), timing.name(), rounds.counted);
         let counts = self.folder.join(name).with_extension("callgrind");
-        let to = format!("--callgrind-out-file={}", counts.display());
-        let runner = ["valgrind", "--tool=callgrind", &to];
-        Ok((self.run_under(&runner, client, timing, rounds)?, counts))
+        let program = self.program(client, RequestProvider::Host);
+        let mut valgrind = Command::new("valgrind");
+        valgrind
+            .arg("--tool=callgrind")
+            .arg(format!("--callgrind-out-file={}", counts.display()))
+            .arg(&program);
+        Ok((run(valgrind, &program, timing, rounds)?, counts))
     }
+}
 
-    fn run_under(
-        &self,
-        runner: &[&str],
-        client: ClientLanguage,
-        timing: CompletionTiming,
-        rounds: Rounds,
-    ) -> Result<u64> {
-        let program = self.program(client);
-        let mut command = match runner {
-            [] => Command::new(&program),
-            [runner, arguments @ ..] => {
-                let mut command = Command::new(runner);
-                command.args(arguments).arg(&program);
-                command
-            }
-        };
-        let numbers = [rounds.warm_up, rounds.counted].map(|number| number.to_string());
-        command.arg(timing.name()).args(numbers);
-        let ProgramOutput { status, out, err } = execute(&mut command, &program, PATIENCE)?;
-        let name = program.file_name().unwrap_or_default().display();
-        ensure!(status.success(), "{name} ended with {status}:\n{out}{err}");
-        let printed = out.strip_suffix(&format!(" allocations in {} rounds\n", rounds.counted));
-        let allocations = printed.and_then(|number| number.parse().ok());
-        allocations.with_context(|| format!("{name} should print its allocations, but: {out}"))
-    }
+fn run(
+    mut command: Command,
+    program: &Path,
+    timing: CompletionTiming,
+    rounds: Rounds,
+) -> Result<RoundCosts> {
+    let numbers = [rounds.warm_up, rounds.counted].map(|number| number.to_string());
+    command.arg(timing.name()).args(numbers);
+    let ProgramOutput { status, out, err } = execute(&mut command, program, PATIENCE)?;
+    let name = program.file_name().unwrap_or_default().display();
+    ensure!(status.success(), "{name} ended with {status}:\n{out}{err}");
+    let costs = out
+        .strip_suffix(&format!(" ns in {} rounds\n", rounds.counted))
+        .and_then(|printed| printed.split_once(" allocations and "))
+        .and_then(|(allocations, nanoseconds)| {
+            let [allocations, nanoseconds] = [allocations, nanoseconds].map(str::parse);
+            Some(RoundCosts { allocations: allocations.ok()?, nanoseconds: nanoseconds.ok()? })
+        });
+    costs.with_context(|| format!("{name} should print its costs, but: {out}"))
 }
 
 /// The number of sends and receives before counting starts, and while it runs.
