@@ -199,6 +199,23 @@ BOOLEAN KeSetCoalescableTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period
 BOOLEAN KeCancelTimer(PKTIMER);
 BOOLEAN KeReadStateTimer(PKTIMER Timer);
 
+/* Queues of entries, each of which one waiting thread gets: the entry, or a status in its place. */
+
+typedef struct _KQUEUE {
+    DISPATCHER_HEADER Header;
+    LIST_ENTRY EntryListHead;
+    volatile ULONG CurrentCount;
+    ULONG MaximumCount;
+    LIST_ENTRY ThreadListHead;
+} KQUEUE, *PKQUEUE, *PRKQUEUE;
+
+VOID KeInitializeQueue(PRKQUEUE Queue, ULONG Count);
+LONG KeReadStateQueue(PRKQUEUE Queue);
+LONG KeInsertQueue(PRKQUEUE Queue, PLIST_ENTRY Entry);
+LONG KeInsertHeadQueue(PRKQUEUE Queue, PLIST_ENTRY Entry);
+PLIST_ENTRY KeRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, PLARGE_INTEGER Timeout);
+PLIST_ENTRY KeRundownQueue(PRKQUEUE Queue);
+
 /*
  * Times, in units of 100 ns. Three of them are no functions on either processor, where they read a page that the kernel
  * shares; the host has functions for them.

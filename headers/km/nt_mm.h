@@ -39,7 +39,8 @@ typedef enum _LOCK_OPERATION {
 
 typedef enum _MEMORY_CACHING_TYPE {
     MmNonCached = 0,
-    MmCached = 1
+    MmCached = 1,
+    MmWriteCombined = 2
 } MEMORY_CACHING_TYPE;
 
 typedef enum _MM_PAGE_PRIORITY {
@@ -63,6 +64,27 @@ PVOID MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE Ac
 VOID MmUnmapLockedPages(PVOID BaseAddress, PMDL MemoryDescriptorList);
 PVOID MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName);
 SIZE_T MmSizeOfMdl(PVOID Base, SIZE_T Length);
+BOOLEAN MmIsAddressValid(PVOID VirtualAddress);
+
+/*
+ * Pages, and an MDL that describes them. Free the pages first, and then the MDL with ExFreePool. On the host they are
+ * in memory that has an address before they are mapped.
+ */
+
+typedef LARGE_INTEGER PHYSICAL_ADDRESS, *PPHYSICAL_ADDRESS;
+
+#define MM_DONT_ZERO_ALLOCATION               0x00000001
+#define MM_ALLOCATE_FROM_LOCAL_NODE_ONLY      0x00000002
+#define MM_ALLOCATE_FULLY_REQUIRED            0x00000004
+#define MM_ALLOCATE_NO_WAIT                   0x00000008
+#define MM_ALLOCATE_PREFER_CONTIGUOUS         0x00000010
+#define MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS 0x00000020
+
+PMDL MmAllocatePagesForMdl(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes,
+                           SIZE_T TotalBytes);
+PMDL MmAllocatePagesForMdlEx(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes,
+                             SIZE_T TotalBytes, MEMORY_CACHING_TYPE CacheType, ULONG Flags);
+VOID MmFreePagesFromMdl(PMDL MemoryDescriptorList);
 
 /* Pages */
 

@@ -55,6 +55,24 @@ LONG_PTR FASTCALL ObfDereferenceObjectWithTag(PVOID Object, ULONG Tag);
 VOID ObDereferenceObjectDeferDelete(PVOID Object);
 VOID ObDereferenceObjectDeferDeleteWithTag(PVOID Object, ULONG Tag);
 
+/*
+ * The current thread's stack, which is a machine thread's on the host: it has more than the 24 KB of Windows. On a system
+ * where the host does not know it, the limits are those of the address space.
+ */
+
+VOID IoGetStackLimits(PULONG_PTR LowLimit, PULONG_PTR HighLimit);
+LOGICAL IoWithinStackLimits(ULONG_PTR RegionStart, SIZE_T RegionSize);
+
+FORCEINLINE ULONG_PTR IoGetRemainingStackSize(VOID)
+{
+    ULONG_PTR Low, High;
+
+    IoGetStackLimits(&Low, &High);
+    return (ULONG_PTR)&Low - Low;
+}
+
+BOOLEAN PsGetVersion(PULONG MajorVersion, PULONG MinorVersion, PULONG BuildNumber, PUNICODE_STRING CSDVersion);
+
 #define ObReferenceObject(Object)               ObfReferenceObject(Object)
 #define ObDereferenceObject(Object)             ObfDereferenceObject(Object)
 #define ObReferenceObjectWithTag(Object, Tag)   ObfReferenceObjectWithTag((Object), (Tag))

@@ -12,6 +12,7 @@
 #include <nt_debug.h>
 #include <nt_device.h>
 #include <nt_ex.h>
+#include <nt_file.h>
 #include <nt_interlocked.h>
 #include <nt_irp.h>
 #include <nt_ke.h>

@@ -120,6 +120,7 @@
 #pragma redefine_extname pread wsk_client_pread
 #pragma redefine_extname pread64 wsk_client_pread64
 #pragma redefine_extname preadv wsk_client_preadv
+#pragma redefine_extname process_vm_readv wsk_client_process_vm_readv
 #pragma redefine_extname pselect wsk_client_pselect
 #pragma redefine_extname pthread_attr_destroy wsk_client_pthread_attr_destroy
 #pragma redefine_extname pthread_attr_getguardsize wsk_client_pthread_attr_getguardsize

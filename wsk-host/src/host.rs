@@ -7,8 +7,7 @@ use std::time::Duration;
 use wsk_sys::NTSTATUS;
 
 use crate::config::Config;
-use crate::kernel::io::driver::SERVICES;
-use crate::kernel::registry::RegistryValue;
+use crate::kernel::registry::{RegistryValue, SERVICES};
 use crate::kernel::{Entered, Kernel};
 use crate::wsk;
 

@@ -103,7 +103,7 @@ names! {
     opendir pause pipe pipe2 poll posix_memalign posix_spawn_file_actions_adddup2
     posix_spawn_file_actions_destroy posix_spawn_file_actions_init posix_spawnattr_destroy
     posix_spawnattr_init posix_spawnattr_setflags posix_spawnattr_setpgroup
-    posix_spawnattr_setsigdefault posix_spawnp ppoll pread pread64 preadv pselect
+    posix_spawnattr_setsigdefault posix_spawnp ppoll pread pread64 preadv process_vm_readv pselect
     pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
     pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join
     pthread_key_create pthread_key_delete pthread_self pthread_setname_np pthread_setspecific

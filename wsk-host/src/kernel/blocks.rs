@@ -384,6 +384,12 @@ impl Blocks {
         (address < end).then_some(end)
     }
 
+    /// The tag of the block that begins at an address.
+    pub(crate) fn tag(&mut self, address: usize) -> Option<u32> {
+        let (start, block) = self.by_address.last_before(address)?;
+        (start == address).then_some(block.tag)
+    }
+
     /// Whether an address is in a block of paged pool.
     pub(crate) fn is_paged(&mut self, address: usize) -> bool {
         self.by_address

@@ -18,9 +18,17 @@ use crate::kernel::abi::{EXPORTS, ExportTarget, entry_points};
 use crate::kernel::config::Windows;
 use crate::kernel::ke::irql::require_at_most;
 
+const EIGHT_DOT_ONE: WindowsVersion = WindowsVersion::new(6, 3, 9600);
+
 /// The exports that came later than WSK.
-const LATER: [(&str, WindowsVersion); 3] = [
+const LATER: [(&str, WindowsVersion); 9] = [
     ("ExAllocatePool2", since::ExAllocatePool2),
+    ("ExAllocatePool3", since::ExAllocatePool2),
+    ("ExFreePool2", since::ExAllocatePool2),
+    ("ExAllocateTimer", EIGHT_DOT_ONE),
+    ("ExCancelTimer", EIGHT_DOT_ONE),
+    ("ExDeleteTimer", EIGHT_DOT_ONE),
+    ("ExSetTimer", EIGHT_DOT_ONE),
     ("KeQuerySystemTimePrecise", since::KeQuerySystemTimePrecise),
     ("KeQueryUnbiasedInterruptTime", since::KeQueryUnbiasedInterruptTime),
 ];

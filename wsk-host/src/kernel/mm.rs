@@ -17,8 +17,9 @@ use wsk_sys::fields::size_t;
 use wsk_sys::since::{self, WindowsVersion};
 use wsk_sys::{
     ADDRESS_AND_SIZE_TO_SPAN_PAGES, BOOLEAN, CSHORT, DISPATCH_LEVEL, FALSE, KPROCESSOR_MODE,
-    LOCK_OPERATION, MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL,
-    MEMORY_CACHING_TYPE, MmInitializeMdl, PASSIVE_LEVEL, PIRP, PMDL, PUNICODE_STRING, PVOID, ULONG,
+    LARGE_INTEGER, LOCK_OPERATION, MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED,
+    MDL_SOURCE_IS_NONPAGED_POOL, MEMORY_CACHING_TYPE, MmCached, MmInitializeMdl, PAGE_SIZE,
+    PASSIVE_LEVEL, PIRP, PMDL, PUNICODE_STRING, PVOID, SIZE_T, TRUE, ULONG,
 };
 
 use crate::kernel::current;
@@ -49,6 +50,37 @@ unsafe extern "C" fn MmBuildMdlForNonPagedPool(mdl: PMDL) {
     }
     mdl.MappedSystemVa = address;
     mdl.MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
+}
+
+/// Whether an access of a byte would cause no fault.
+#[wsk_host_macros::export]
+extern "C" fn MmIsAddressValid(address: PVOID) -> BOOLEAN {
+    require_at_most(DISPATCH_LEVEL, "MmIsAddressValid");
+    let kernel = current();
+    let mut pool = kernel.pool();
+    let is_valid = pool.end_of_block(address.addr()).is_some()
+        || (pool.freed_at(address.addr()).is_none() && is_mapped(address));
+    if is_valid { TRUE } else { FALSE }
+}
+
+/// Whether a byte of this process can be read.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn is_mapped(address: PVOID) -> bool {
+    let mut byte = 0_u8;
+    let here = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    let there = libc::iovec { iov_base: address.cast(), iov_len: 1 };
+    // SAFETY: no pointer is involved.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: the byte is this function's, and the system reads the address, which may be any.
+    let read =
+        unsafe { libc::process_vm_readv(process, &raw const here, 1, &raw const there, 1, 0) };
+    read == 1
+}
+
+/// Whether a byte of this process can be read, as far as that is known: no system maps the first pages.
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn is_mapped(address: PVOID) -> bool {
+    address.addr() >= 0x1_0000
 }
 
 /// The flags of an MDL whose memory is resident.
@@ -222,6 +254,12 @@ pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
     }
     let kernel = current();
     let address = ptr::from_mut(mdl).addr();
+    let was_locked = kernel.usage().is_locked(address);
+    if !was_locked {
+        kernel_violation(
+            "MmUnlockPages: MmProbeAndLockPages has not locked the pages of this MDL: it is a partial one, or one of MmAllocatePagesForMdlEx",
+        );
+    }
     let memory = address..address + size_of::<MDL>();
     if !kernel.usage().require_unpinned(&memory, "MmUnlockPages") {
         // The pages stay locked, for the request that uses them.
@@ -254,6 +292,108 @@ unsafe extern "C" fn MmMapLockedPagesSpecifyCache(
     mdl.MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA;
     mdl.MappedSystemVa = virtual_address(mdl);
     mdl.MappedSystemVa
+}
+
+#[wsk_host_macros::export]
+unsafe extern "C" fn MmUnmapLockedPages(address: PVOID, mdl: PMDL) {
+    require_at_most(DISPATCH_LEVEL, "MmUnmapLockedPages");
+    require_not_retired(mdl, "MmUnmapLockedPages");
+    // SAFETY: the caller passes an MDL of its own.
+    let mdl = unsafe { &mut *mdl };
+    if mdl.MdlFlags & MDL_MAPPED_TO_SYSTEM_VA == 0 || mdl.MappedSystemVa != address {
+        kernel_violation("MmUnmapLockedPages: the pages are not mapped at this address");
+    }
+    mdl.MdlFlags &= !MDL_MAPPED_TO_SYSTEM_VA;
+    mdl.MappedSystemVa = ptr::null_mut();
+}
+
+/// The tag of pages that the kernel allocates.
+const PAGES: ULONG = u32::from_le_bytes(*b"MmPg");
+
+/// All pages or none: addresses, ranges and caching of physical memory have no meaning here.
+#[wsk_host_macros::export]
+unsafe extern "C" fn MmAllocatePagesForMdlEx(
+    _low: LARGE_INTEGER,
+    _high: LARGE_INTEGER,
+    _skip: LARGE_INTEGER,
+    size: SIZE_T,
+    cache: MEMORY_CACHING_TYPE,
+    flags: ULONG,
+) -> PMDL {
+    // SAFETY: the caller keeps this function's contract, which is the same.
+    unsafe { allocate_pages(size, cache, flags, "MmAllocatePagesForMdlEx") }
+}
+
+#[wsk_host_macros::export]
+unsafe extern "C" fn MmAllocatePagesForMdl(
+    _low: LARGE_INTEGER,
+    _high: LARGE_INTEGER,
+    _skip: LARGE_INTEGER,
+    size: SIZE_T,
+) -> PMDL {
+    // SAFETY: the caller keeps this function's contract, which is the same.
+    unsafe { allocate_pages(size, MmCached, 0, "MmAllocatePagesForMdl") }
+}
+
+/// Allocates an MDL that describes new pages.
+///
+/// # Safety
+///
+/// The client frees the pages before the MDL.
+unsafe fn allocate_pages(
+    size: SIZE_T,
+    cache: MEMORY_CACHING_TYPE,
+    flags: ULONG,
+    function: &'static str,
+) -> PMDL {
+    const MM_DONT_ZERO_ALLOCATION: ULONG = 1;
+    const ALL: ULONG = 0x1FF;
+    const CACHE_TYPES: MEMORY_CACHING_TYPE = 6;
+    require_at_most(DISPATCH_LEVEL, function);
+    if flags & !ALL != 0 || !(0..CACHE_TYPES).contains(&cache) {
+        kernel_violation(&format!(
+            "{function}: CacheType is {cache}, and Flags is {flags:#x}; one has an unknown value"
+        ));
+    }
+    let size = wsk_sys::fields::length(size);
+    let Some(size) = size.checked_next_multiple_of(PAGE_SIZE) else { return ptr::null_mut() };
+    let Some(length) = ULONG::try_from(size).ok().filter(|length| *length != 0) else {
+        return ptr::null_mut();
+    };
+    let fill = if flags & MM_DONT_ZERO_ALLOCATION == 0 { 0 } else { FRESH };
+    let pages = allocate(size_t(size), PAGES, fill, function);
+    if pages.is_null() {
+        return ptr::null_mut();
+    }
+    // SAFETY: there is no IRP.
+    let mdl = unsafe { IoAllocateMdl(pages, length, FALSE, FALSE, ptr::null_mut()) };
+    // SAFETY: the MDL was just allocated, or is null.
+    match unsafe { mdl.as_mut() } {
+        Some(mdl) => mdl.MdlFlags |= MDL_PAGES_LOCKED,
+        None => free(pages, PAGES, function),
+    }
+    mdl
+}
+
+/// The client frees the MDL afterwards, with `ExFreePool`.
+#[wsk_host_macros::export]
+unsafe extern "C" fn MmFreePagesFromMdl(mdl: PMDL) {
+    require_at_most(DISPATCH_LEVEL, "MmFreePagesFromMdl");
+    require_not_retired(mdl, "MmFreePagesFromMdl");
+    // SAFETY: the caller passes an MDL of its own.
+    let mdl = unsafe { &mut *mdl };
+    let pages = virtual_address(mdl);
+    if mdl.MdlFlags & MDL_PAGES_LOCKED == 0 || !are_allocated(pages) {
+        kernel_violation("MmFreePagesFromMdl: the MDL is not one of MmAllocatePagesForMdlEx");
+    }
+    free(pages, PAGES, "MmFreePagesFromMdl");
+    mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
+    mdl.MappedSystemVa = ptr::null_mut();
+}
+
+/// Whether pages are of `MmAllocatePagesForMdlEx`.
+fn are_allocated(pages: PVOID) -> bool {
+    current().pool().tag(pages.addr()) == Some(PAGES)
 }
 
 /// Finds the routines that clients look up because older systems lack them: those of the emulated Windows, and none of

@@ -33,6 +33,7 @@ pub(crate) mod context;
 mod current;
 pub(crate) mod ex;
 mod fault;
+mod file;
 pub(crate) mod hang;
 pub(crate) mod holdings;
 mod image;

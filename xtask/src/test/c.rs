@@ -60,6 +60,7 @@ fn run_in(
     locks(&shell, &library, languages)?;
     device(&shell, &library, languages)?;
     utilities(&shell, &library, languages)?;
+    executive(&shell, &library, languages)?;
     report(&shell, &library)?;
     process_ends(&shell, &library)?;
     public(&shell, &library, languages)?;
@@ -325,6 +326,62 @@ fn utilities(shell: &Shell, library: &Library, languages: &[Language]) -> Result
         );
     }
     println!("{} languages: timers, queues and other parts of drivers", languages.len());
+    Ok(())
+}
+
+/// More of what drivers use around their sockets: names of the executive.
+const EXECUTIVE: &str = "wsk-host/c/tests/executive.c";
+
+/// The host's reports about the scenarios that break a rule.
+const EXECUTIVE_STOPPED: [(&str, &str); 12] = [
+    ("stack-at-dispatch-level", "IoGetStackLimits: called at IRQL 2, the maximum is 1"),
+    ("guid-at-dispatch-level", "RtlGUIDFromString: called at IRQL 2, the maximum is 0"),
+    ("version-at-dispatch-level", "PsGetVersion: called at IRQL 2, the maximum is 0"),
+    ("key-at-dispatch-level", "ZwDeleteKey: called at IRQL 2, the maximum is 0"),
+    ("timer-at-dispatch-level", "ExDeleteTimer: called at IRQL 2, the maximum is 1"),
+    ("queue-at-dispatch-level", "KeRemoveQueue: called at IRQL 2, the maximum is 1"),
+    ("queue-as-an-object", "the object is a queue, whose entries threads wait for"),
+    ("frees-a-queued-item", "the memory is a queued work item"),
+    (
+        "unloads-before-the-routine",
+        "a work item of ExQueueWorkItem, which unlike IoQueueWorkItem does not keep the driver loaded",
+    ),
+    ("deletes-a-timer-twice", "ExDeleteTimer: the timer was deleted"),
+    ("unlocks-allocated-pages", "MmProbeAndLockPages has not locked the pages of this MDL"),
+    (
+        "opens-a-file",
+        r#"ZwCreateFile: the host has no files, and cannot open "\\SystemRoot\\wsk.log""#,
+    ),
+];
+
+/// The host's reports about the scenarios that leave memory, by its tag.
+const EXECUTIVE_LEAKS: [(&str, &str); 2] =
+    [("leaves-a-timer", "ExTm: 1 of "), ("leaves-pages", "MmPg: 1 of 4096 bytes")];
+
+/// Pool with parameters, work items, allocated timers, queues, pages, the registry, versions, GUIDs and the stack.
+fn executive(shell: &Shell, library: &Library, languages: &[Language]) -> Result<()> {
+    for language in languages {
+        let program = in_language(shell, library, EXECUTIVE, *language)?;
+        let ProgramOutput { status, out, err } =
+            execute(&mut Command::new(&program), &program, PATIENCE)?;
+        ensure!(
+            status.success()
+                && out
+                    == "pool\nwork-items\ntimers\nqueues\npages\nregistry\nversions\nguids\nstack\n"
+                && err.is_empty(),
+            "{} should end with 0, but it ended with {status}:\n{out}{err}",
+            program.display()
+        );
+        stopped(&program, &EXECUTIVE_STOPPED)?;
+        for (scenario, report) in EXECUTIVE_LEAKS {
+            let ProgramOutput { status, err, .. } = run_with(&program, scenario)?;
+            ensure!(
+                !status.success() && err.contains(report),
+                "`{scenario}` should fail with `{report}`, but it ended with {status}:\n{err}"
+            );
+        }
+    }
+    println!("{} languages: more of what drivers use around their sockets", languages.len());
     Ok(())
 }
 

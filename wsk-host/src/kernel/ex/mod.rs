@@ -11,3 +11,5 @@ pub(super) mod queued_lock;
 mod resource;
 mod rundown;
 mod spin_lock;
+mod timer;
+mod work_item;

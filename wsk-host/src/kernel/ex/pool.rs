@@ -33,6 +33,14 @@ pub(crate) const FRESH: u8 = 0xCD;
 /// The bit of a `POOL_TYPE` that tells paged pool from nonpaged.
 const PAGED_POOL: POOL_TYPE = 1;
 
+/// `POOL_ZERO_ALLOCATION`: the bit of a `POOL_TYPE` that asks for zeroed memory.
+const POOL_ZERO_ALLOCATION: POOL_TYPE = 1024;
+
+/// The byte that fills memory of a `POOL_TYPE`.
+const fn fill_of(pool: POOL_TYPE) -> u8 {
+    if pool & POOL_ZERO_ALLOCATION == 0 { FRESH } else { 0 }
+}
+
 /// The highest IRQL at which memory of a pool is allocated or freed.
 const fn highest_level(is_paged: bool) -> KIRQL {
     if is_paged { APC_LEVEL } else { DISPATCH_LEVEL }
@@ -45,7 +53,7 @@ pub(crate) extern "C" fn ExAllocatePoolWithTag(pool: POOL_TYPE, size: SIZE_T, ta
     }
     let is_paged = pool & PAGED_POOL != 0;
     require_at_most(highest_level(is_paged), "ExAllocatePoolWithTag");
-    allocate_from(is_paged, size, tag, FRESH, "ExAllocatePoolWithTag")
+    allocate_from(is_paged, size, tag, fill_of(pool), "ExAllocatePoolWithTag")
 }
 
 /// Flags that a caller may set, in addition to those of `wsk-sys`.
@@ -62,6 +70,10 @@ const OPTIONAL: POOL_FLAGS = !0 << 32;
 /// exceptions.
 #[wsk_host_macros::export]
 pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG) -> PVOID {
+    allocate_by_flags(flags, size, tag, "ExAllocatePool2")
+}
+
+fn allocate_by_flags(flags: POOL_FLAGS, size: SIZE_T, tag: ULONG, function: &'static str) -> PVOID {
     const POOLS: POOL_FLAGS = POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED;
     const OTHERS: POOL_FLAGS = POOL_FLAG_USE_QUOTA
         | POOL_FLAG_UNINITIALIZED
@@ -69,18 +81,102 @@ pub(crate) extern "C" fn ExAllocatePool2(flags: POOL_FLAGS, size: SIZE_T, tag: U
         | POOL_FLAG_RAISE_ON_FAILURE;
     let required = flags & !OPTIONAL;
     let is_paged = required & POOL_FLAG_PAGED != 0;
-    require_at_most(highest_level(is_paged), "ExAllocatePool2");
+    require_at_most(highest_level(is_paged), function);
     let is_valid = (required & POOLS).is_power_of_two() && required & !(POOLS | OTHERS) == 0;
     if !is_valid || size == 0 || tag == 0 {
         return ptr::null_mut();
     }
     if required & POOL_FLAG_RAISE_ON_FAILURE != 0 {
         kernel_violation(&format!(
-            "ExAllocatePool2: the flags are {flags:#x}; the host raises no exceptions"
+            "{function}: the flags are {flags:#x}; the host raises no exceptions"
         ));
     }
     let fill = if flags & POOL_FLAG_UNINITIALIZED == 0 { 0 } else { FRESH };
-    allocate_from(is_paged, size, tag, fill, "ExAllocatePool2")
+    allocate_from(is_paged, size, tag, fill, function)
+}
+
+/// `POOL_EXTENDED_PARAMETER`. The first word has the type in its lowest 8 bits, and then one bit for a parameter that the
+/// system may ignore.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct PoolParameter {
+    kind: u64,
+    value: u64,
+}
+
+const _: () = assert!(size_of::<PoolParameter>() == 16);
+
+impl PoolParameter {
+    /// Whether the system can do what the parameter asks for, or ignores it.
+    fn is_accepted(self, function: &str) -> bool {
+        const OPTIONAL: u64 = 1 << 8;
+        const PRIORITY: u64 = 1;
+        const SECURE_POOL: u64 = 2;
+        const NODE: u64 = 3;
+        const MM_ANY_NODE_OK: u64 = 0x8000_0000;
+        let value = self.value & u64::from(u32::MAX);
+        let is_possible = match self.kind & 0xFF {
+            PRIORITY => is_priority(value),
+            SECURE_POOL => {
+                kernel_violation(&format!("{function}: the host has no secure pools"));
+            }
+            // This system has one.
+            NODE => value & MM_ANY_NODE_OK != 0 || value == 0,
+            _ => false,
+        };
+        is_possible || self.kind & OPTIONAL != 0
+    }
+}
+
+/// Whether a number is an `EX_POOL_PRIORITY`: low, normal or high, and perhaps a special pool.
+fn is_priority(value: u64) -> bool {
+    matches!(value & !0x39, 0)
+        && matches!(value & 0x30, 0 | 16 | 32)
+        && matches!(value & 9, 0 | 8 | 9)
+}
+
+#[wsk_host_macros::export]
+unsafe extern "C" fn ExAllocatePool3(
+    flags: POOL_FLAGS,
+    size: SIZE_T,
+    tag: ULONG,
+    parameters: *const PoolParameter,
+    count: ULONG,
+) -> PVOID {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    if parameters.is_null() && count != 0 {
+        kernel_violation(&format!(
+            "ExAllocatePool3: ExtendedParameters is NULL, and ExtendedParametersCount is {count}"
+        ));
+    }
+    for index in 0..count {
+        // SAFETY: the caller passes an array of `count` parameters.
+        let parameter = unsafe { parameters.add(index).read() };
+        if !parameter.is_accepted("ExAllocatePool3") {
+            return ptr::null_mut();
+        }
+    }
+    allocate_by_flags(flags, size, tag, "ExAllocatePool3")
+}
+
+/// The priority has no effect: an allocation fails where a test says so.
+#[wsk_host_macros::export]
+extern "C" fn ExAllocatePoolWithTagPriority(
+    pool: POOL_TYPE,
+    size: SIZE_T,
+    tag: ULONG,
+    priority: ULONG,
+) -> PVOID {
+    const NAME: &str = "ExAllocatePoolWithTagPriority";
+    if tag == 0 {
+        kernel_violation(&format!("{NAME}: the tag is zero"));
+    }
+    if !is_priority(priority.into()) {
+        kernel_violation(&format!("{NAME}: {priority} is not an EX_POOL_PRIORITY"));
+    }
+    let is_paged = pool & PAGED_POOL != 0;
+    require_at_most(highest_level(is_paged), NAME);
+    allocate_from(is_paged, size, tag, fill_of(pool), NAME)
 }
 
 /// Allocates nonpaged memory, or returns null, and fills it.
@@ -156,6 +252,22 @@ pub(super) extern "C" fn ExFreePool(memory: PVOID) {
 #[wsk_host_macros::export]
 pub(crate) extern "C" fn ExFreePoolWithTag(memory: PVOID, tag: ULONG) {
     free(memory, tag, "ExFreePoolWithTag");
+}
+
+/// Memory that is not of a secure pool has no parameters.
+#[wsk_host_macros::export]
+extern "C" fn ExFreePool2(
+    memory: PVOID,
+    tag: ULONG,
+    parameters: *const PoolParameter,
+    count: ULONG,
+) {
+    if !parameters.is_null() || count != 0 {
+        kernel_violation(
+            "ExFreePool2: ExtendedParameters is not NULL, or ExtendedParametersCount is not 0; only memory of a secure pool has them",
+        );
+    }
+    free(memory, tag, "ExFreePool2");
 }
 
 /// Frees memory. As in the kernel, a tag of zero is any.

@@ -19,14 +19,12 @@ use crate::kernel::current;
 use crate::kernel::io::device_table::DriverMemory;
 use crate::kernel::io::request::refuse;
 use crate::kernel::ke::irql::require_at_most;
+use crate::kernel::registry::SERVICES;
 use crate::kernel::rtl::strings::size;
 use crate::verifier::kernel_violation;
 
 /// The type of a driver among the I/O manager's objects.
 const IO_TYPE_DRIVER: i16 = 4;
-
-/// The registry key of all drivers.
-pub(crate) const SERVICES: &str = r"\Registry\Machine\System\CurrentControlSet\Services";
 
 fn counted(units: &mut [u16]) -> UNICODE_STRING {
     let bytes = size(units.len() * 2);
@@ -53,6 +51,7 @@ impl LoadedDriver {
             kernel_violation("loading a driver: the entry point is null")
         };
         let path = format!("{SERVICES}\\{name}");
+        current().registry().add(&path);
         // SAFETY: zeroes are a driver object that has nothing.
         let object: DRIVER_OBJECT = unsafe { std::mem::zeroed() };
         let memory = Box::into_raw(Box::new(DriverMemory {

@@ -7,5 +7,6 @@ pub(crate) mod driver;
 mod guarded_routine;
 pub(crate) mod irp;
 pub(crate) mod request;
-mod work_item;
+mod stack;
+pub(crate) mod work_item;
 pub(crate) mod work_queue;

@@ -163,6 +163,17 @@ struct RoutineCall {
 // SAFETY: any thread may use the pointers (Invariants).
 unsafe impl Send for RoutineCall {}
 
+/// Stops a client that names no queue.
+pub(crate) fn require_queue(queue: WORK_QUEUE_TYPE, function: &str) {
+    /// The number of the system's own queues, and of priorities of threads.
+    const QUEUES: WORK_QUEUE_TYPE = 7;
+    const PRIORITIES: WORK_QUEUE_TYPE = 32;
+    let custom = CustomPriorityWorkQueue..CustomPriorityWorkQueue + PRIORITIES;
+    if !(0..QUEUES).contains(&queue) && !custom.contains(&queue) {
+        kernel_violation(&format!("{function}: {queue} is not a WORK_QUEUE_TYPE"));
+    }
+}
+
 /// Queues an item.
 ///
 /// # Safety
@@ -175,14 +186,8 @@ unsafe fn enqueue(
     routine: impl FnOnce(&RoutineCall) + Send + 'static,
     function: &'static str,
 ) {
-    /// The number of the system's own queues, and of priorities of threads.
-    const QUEUES: WORK_QUEUE_TYPE = 7;
-    const PRIORITIES: WORK_QUEUE_TYPE = 32;
     require_at_most(DISPATCH_LEVEL, function);
-    let custom = CustomPriorityWorkQueue..CustomPriorityWorkQueue + PRIORITIES;
-    if !(0..QUEUES).contains(&queue) && !custom.contains(&queue) {
-        kernel_violation(&format!("{function}: {queue} is not a WORK_QUEUE_TYPE"));
-    }
+    require_queue(queue, function);
     let kernel = current();
     let mut items = kernel.work_items();
     items.require_unused(&(item.addr()..item.addr() + 1), function);
@@ -209,7 +214,7 @@ unsafe fn enqueue(
 }
 
 /// Runs a closure at `PASSIVE_LEVEL` in a system thread of the kernel.
-pub(super) fn in_worker_thread(kernel: &Kernel, work: impl FnOnce() + Send + 'static) {
+pub(crate) fn in_worker_thread(kernel: &Kernel, work: impl FnOnce() + Send + 'static) {
     let (kernel, announced) = (kernel.clone(), kernel.announce());
     run(Box::new(move || {
         let _entered = kernel.enter_announced(announced);

@@ -21,24 +21,52 @@ pub(super) struct WorkItem {
     pub(super) reserved: [usize; 6],
 }
 
+/// `WORK_QUEUE_ITEM`: the memory of an older work item, which is the client's.
+///
+/// # Invariants
+///
+/// In an initialized item, the routine may be called with the parameter.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct OldWorkItem {
+    list: [PVOID; 2],
+    pub(crate) routine: Option<unsafe extern "C" fn(PVOID)>,
+    pub(crate) parameter: PVOID,
+}
+
+const _: () = assert!(size_of::<OldWorkItem>() == 32);
+
 /// The items of one kernel that are queued, by address.
 #[derive(Default)]
-pub(crate) struct WorkQueue(BTreeMap<usize, Origin>);
+pub(crate) struct WorkQueue {
+    items: BTreeMap<usize, Origin>,
+    /// Those of `ExQueueWorkItem`.
+    old_items: BTreeMap<usize, Origin>,
+}
 
 impl WorkQueue {
     /// Stops a client that frees or initializes an item that is queued.
     pub(crate) fn require_unused(&self, freed: &Range<usize>, call: &str) {
-        let items = self.0.range(addresses_of::<WorkItem>(freed));
-        if let Some((_, origin)) = items.into_iter().next() {
+        let mut items = self.items.range(addresses_of::<WorkItem>(freed));
+        let mut old_items = self.old_items.range(addresses_of::<OldWorkItem>(freed));
+        if let Some((_, origin)) = items.next().or_else(|| old_items.next()) {
             require_not_in_use(call, "a queued work item", origin);
         }
     }
 
     pub(super) fn insert(&mut self, item: usize, origin: Origin) {
-        self.0.insert(item, origin);
+        self.items.insert(item, origin);
     }
 
     pub(super) fn remove(&mut self, item: usize) {
-        self.0.remove(&item);
+        self.items.remove(&item);
+    }
+
+    pub(crate) fn insert_old(&mut self, item: usize, origin: Origin) {
+        self.old_items.insert(item, origin);
+    }
+
+    pub(crate) fn remove_old(&mut self, item: usize) {
+        self.old_items.remove(&item);
     }
 }

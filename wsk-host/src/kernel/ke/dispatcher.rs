@@ -30,6 +30,7 @@ use crate::verifier::place_of_client;
 pub(crate) const NOTIFICATION_EVENT: LONG = 0;
 pub(crate) const SYNCHRONIZATION_EVENT: LONG = 1;
 pub(crate) const MUTANT: LONG = 2;
+pub(crate) const QUEUE: LONG = 4;
 pub(crate) const SEMAPHORE: LONG = 5;
 pub(crate) const THREAD: LONG = 6;
 pub(crate) const NOTIFICATION_TIMER: LONG = 8;
@@ -161,7 +162,7 @@ impl WaitObject {
         let kind = unsafe { fields::dispatcher_lock(self.0).read() };
         // SAFETY: the object is valid, and the dispatcher lock excludes every other access.
         let object = unsafe { &mut *self.0 };
-        if matches!(kind, SYNCHRONIZATION_EVENT | SEMAPHORE | SYNCHRONIZATION_TIMER) {
+        if matches!(kind, SYNCHRONIZATION_EVENT | QUEUE | SEMAPHORE | SYNCHRONIZATION_TIMER) {
             object.SignalState -= 1;
         }
     }

@@ -31,6 +31,16 @@ unsafe extern "C" fn KeInitializeDpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, c
     if routine.is_none() {
         kernel_violation("KeInitializeDpc: DeferredRoutine is null");
     }
+    // SAFETY: the caller passes memory for a deferred procedure call.
+    unsafe { initialize_dpc(dpc, routine, context) };
+}
+
+/// Initializes memory as a deferred procedure call.
+///
+/// # Safety
+///
+/// The pointer is to memory for a deferred procedure call.
+pub(crate) unsafe fn initialize_dpc(dpc: PRKDPC, routine: PKDEFERRED_ROUTINE, context: PVOID) {
     require_resident_object(dpc.addr(), "the DPC", "KeInitializeDpc");
     let memory = dpc.addr()..dpc.addr() + size_of::<KDPC>();
     current().timers().require_unused(&memory, "KeInitializeDpc");
@@ -128,10 +138,15 @@ fn call(kernel: &Kernel, dpc: PKDPC, number: u64) {
 #[wsk_host_macros::export]
 extern "C" fn KeFlushQueuedDpcs() {
     require_at_most(PASSIVE_LEVEL, "KeFlushQueuedDpcs");
-    require_no_callback("KeFlushQueuedDpcs");
+    flush("KeFlushQueuedDpcs");
+}
+
+/// Waits until all calls that are queued or running have returned.
+pub(crate) fn flush(function: &'static str) {
+    require_no_callback(function);
     interrupt();
     let flush = current().timers().flush_dpcs();
     if let Some(finished) = flush {
-        finished.wait("KeFlushQueuedDpcs", None);
+        finished.wait(function, None);
     }
 }

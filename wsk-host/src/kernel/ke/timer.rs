@@ -37,14 +37,24 @@ unsafe extern "C" fn KeInitializeTimer(timer: PKTIMER) {
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeInitializeTimerEx(timer: PKTIMER, kind: TIMER_TYPE) {
     require_at_most(DISPATCH_LEVEL, "KeInitializeTimerEx");
+    // SAFETY: the caller passes memory for a timer that no thread uses.
+    unsafe { initialize_timer(timer, kind, "KeInitializeTimerEx") };
+}
+
+/// Initializes memory as a timer.
+///
+/// # Safety
+///
+/// The pointer is to memory for a timer that no thread uses.
+pub(crate) unsafe fn initialize_timer(timer: PKTIMER, kind: TIMER_TYPE, function: &str) {
     let kind = match kind {
         NotificationTimer => NOTIFICATION_TIMER,
         SynchronizationTimer => SYNCHRONIZATION_TIMER,
-        _ => kernel_violation("KeInitializeTimerEx: Type is not a TIMER_TYPE"),
+        _ => kernel_violation(&format!("{function}: Type is not a TIMER_TYPE")),
     };
-    require_resident_object(timer.addr(), "the timer", "KeInitializeTimerEx");
+    require_resident_object(timer.addr(), "the timer", function);
     let memory = timer.addr()..timer.addr() + size_of::<KTIMER>();
-    current().timers().require_unused(&memory, "KeInitializeTimerEx");
+    current().timers().require_unused(&memory, function);
     // SAFETY: the caller passes memory for a timer, of which zeroes are a valid one.
     unsafe { timer.write_bytes(0, 1) };
     // SAFETY: the caller passes memory for a timer that no thread uses.
@@ -69,7 +79,7 @@ unsafe fn require_timer(timer: PKTIMER, function: &str) {
 #[wsk_host_macros::export]
 unsafe extern "C" fn KeSetTimer(timer: PKTIMER, due: LARGE_INTEGER, dpc: PKDPC) -> BOOLEAN {
     // SAFETY: the caller passes an initialized timer.
-    unsafe { set(timer, due, 0, dpc, "KeSetTimer") }
+    unsafe { set(timer, fields::quad_part(&due), 0, dpc, "KeSetTimer") }
 }
 
 /// The period is in milliseconds, and zero for a timer that expires once.
@@ -84,7 +94,7 @@ unsafe extern "C" fn KeSetTimerEx(
         kernel_violation(&format!("KeSetTimerEx: the period of {period} ms is negative"))
     };
     // SAFETY: the caller passes an initialized timer.
-    unsafe { set(timer, due, period, dpc, "KeSetTimerEx") }
+    unsafe { set(timer, fields::quad_part(&due), milliseconds(period), dpc, "KeSetTimerEx") }
 }
 
 /// A timer that may be late is not: it need not be.
@@ -96,19 +106,24 @@ unsafe extern "C" fn KeSetCoalescableTimer(
     _tolerance: ULONG,
     dpc: PKDPC,
 ) -> BOOLEAN {
+    let due = fields::quad_part(&due);
     // SAFETY: the caller passes an initialized timer.
-    unsafe { set(timer, due, period, dpc, "KeSetCoalescableTimer") }
+    unsafe { set(timer, due, milliseconds(period), dpc, "KeSetCoalescableTimer") }
 }
 
-/// Sets a timer, and returns whether it was set before.
+fn milliseconds(period: ULONG) -> Ticks {
+    ticks(Duration::from_millis(period.into()))
+}
+
+/// Sets a timer, which expires again after each period, if that is not zero. Returns whether it was set before.
 ///
 /// # Safety
 ///
 /// The timer is initialized, and it and the deferred procedure call stay valid while it is set.
-unsafe fn set(
+pub(crate) unsafe fn set(
     timer: PKTIMER,
-    due: LARGE_INTEGER,
-    period: ULONG,
+    due: i64,
+    period: Ticks,
     dpc: PKDPC,
     function: &'static str,
 ) -> BOOLEAN {
@@ -116,7 +131,7 @@ unsafe fn set(
     // SAFETY: the timer is initialized (this function's contract).
     unsafe { require_timer(timer, function) };
     let kernel = current();
-    let left = ticks(relative(fields::quad_part(&due)));
+    let left = ticks(relative(due));
     let at = kernel.now().saturating_add(left);
     let mut timers = kernel.timers();
     let former = timers.remove_timer(timer.addr());
@@ -126,7 +141,6 @@ unsafe fn set(
     unsafe { change(&raw mut (*timer).Header, |_| 0) };
     // SAFETY: the caller's timer is valid, and the lock over all timers is held.
     unsafe { (&raw mut (*timer).Dpc).write(dpc) };
-    let period = ticks(Duration::from_millis(period.into()));
     // SAFETY: the caller's timer is valid, and the lock over all timers is held.
     unsafe { schedule(&kernel, &mut timers, timer, dpc, (at, period), Origin::here(function)) };
     drop(timers);
@@ -188,11 +202,15 @@ unsafe extern "C" fn KeCancelTimer(timer: PKTIMER) -> BOOLEAN {
     interrupt();
     // SAFETY: the caller passes an initialized timer.
     unsafe { require_timer(timer, "KeCancelTimer") };
-    let kernel = current();
-    let former = kernel.timers().remove_timer(timer.addr());
-    let Some(former) = former else { return FALSE };
+    if cancel(&current(), timer.addr()) { TRUE } else { FALSE }
+}
+
+/// Cancels the timer at an address, and returns whether it was set.
+pub(crate) fn cancel(kernel: &Kernel, timer: usize) -> bool {
+    let former = kernel.timers().remove_timer(timer);
+    let Some(former) = former else { return false };
     drop(kernel.cancel_timer(former.job));
-    TRUE
+    true
 }
 
 #[wsk_host_macros::export]

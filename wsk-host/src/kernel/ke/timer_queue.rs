@@ -24,6 +24,8 @@ pub(crate) struct TimerQueue {
     dpcs: BTreeMap<usize, QueuedDpc>,
     /// The numbers of the calls that are queued or run.
     pending: BTreeSet<u64>,
+    /// The numbers of running calls of the timers that the kernel has allocated, by the address of the call.
+    allocated: BTreeMap<usize, usize>,
     /// The last number given to a timer's setting or to a call.
     last: u64,
     /// The flushes that wait for all calls up to a number, in the order of these.
@@ -130,8 +132,40 @@ impl TimerQueue {
         let is_queued = self.dpcs.get(&dpc).is_some_and(|queued| queued.number == number);
         if is_queued {
             self.dpcs.remove(&dpc);
+            self.begin_allocated(dpc);
         }
         is_queued
+    }
+
+    /// Counts the calls of an allocated timer from here on.
+    pub(crate) fn allocate(&mut self, dpc: usize) {
+        self.allocated.insert(dpc, 0);
+    }
+
+    /// Called when a call of an allocated timer begins, or its deletion.
+    pub(crate) fn begin_allocated(&mut self, dpc: usize) {
+        if let Some(running) = self.allocated.get_mut(&dpc) {
+            *running += 1;
+        }
+    }
+
+    /// Called at the end of a call of an allocated timer, or of its deletion.
+    pub(crate) fn end_allocated(&mut self, dpc: usize) {
+        if let Some(running) = self.allocated.get_mut(&dpc) {
+            *running -= 1;
+        }
+    }
+
+    /// Forgets an allocated timer that is not set, and whose call is neither queued nor running. Returns whether that is
+    /// so.
+    pub(crate) fn remove_allocated(&mut self, timer: usize, dpc: usize) -> bool {
+        let is_idle = !self.timers.contains_key(&timer)
+            && !self.dpcs.contains_key(&dpc)
+            && self.allocated.get(&dpc) == Some(&0);
+        if is_idle {
+            self.allocated.remove(&dpc);
+        }
+        is_idle
     }
 
     /// Takes a call out of the queue and returns its number.

@@ -20,7 +20,7 @@ use wsk_sys::{
 };
 
 use super::dispatcher::{
-    MUTANT, NOTIFICATION_EVENT, NOTIFICATION_TIMER, SEMAPHORE, SYNCHRONIZATION_EVENT,
+    MUTANT, NOTIFICATION_EVENT, NOTIFICATION_TIMER, QUEUE, SEMAPHORE, SYNCHRONIZATION_EVENT,
     SYNCHRONIZATION_TIMER, Signal, THREAD, Wait, WaitingThread,
 };
 use super::event::require_event;
@@ -110,6 +110,9 @@ unsafe fn require_object(object: *mut DISPATCHER_HEADER, function: &str) {
             unsafe { require_event(object, function) };
         }
         MUTANT | SEMAPHORE | THREAD | NOTIFICATION_TIMER | SYNCHRONIZATION_TIMER => {}
+        QUEUE => kernel_violation(&format!(
+            "{function}: the object is a queue, whose entries threads wait for with KeRemoveQueue"
+        )),
         _ => kernel_violation(&format!("{function}: the object is not initialized")),
     }
 }

@@ -290,6 +290,11 @@ impl MemoryUsage {
         self.locked.insert(mdl, origin);
     }
 
+    /// Whether the pages of an MDL are locked by `MmProbeAndLockPages`.
+    pub(crate) fn is_locked(&self, mdl: usize) -> bool {
+        self.locked.contains_key(&mdl)
+    }
+
     /// The pages of an MDL are unlocked.
     pub(crate) fn unlock_pages(&mut self, mdl: usize) {
         self.locked.remove(&mdl);

@@ -1,4 +1,6 @@
-//! The executive: pool and rundown protection.
+//! The executive: pool, rundown protection, timers and work items.
 
 mod pool;
 mod rundown;
+mod timer;
+mod work_item;

@@ -1,5 +1,6 @@
-//! The kernel core: timers, DPCs and waits.
+//! The kernel core: timers, DPCs, waits and queues.
 
 mod dpc;
+mod queue;
 mod timer;
 mod wait;
