@@ -64,7 +64,9 @@ pub struct EmbassyTimeDriver<const TIMERS: usize = 32> {
 
 struct Alarms<const TIMERS: usize> {
     places: [Option<Alarm>; TIMERS],
-    /// `run` has ended. Nothing would call the wakers, or drop them before the driver is unloaded.
+    /// The number of calls of `run` that have not ended, and whether one has. After the last, nothing would call the wakers, or
+    /// drop them before the driver is unloaded.
+    runs: usize,
     has_ended: bool,
 }
 
@@ -79,7 +81,7 @@ impl<const TIMERS: usize> EmbassyTimeDriver<TIMERS> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(TIMERS > 0, "a task needs a timer to wait") };
-        let alarms = Alarms { places: [const { None }; TIMERS], has_ended: false };
+        let alarms = Alarms { places: [const { None }; TIMERS], runs: 0, has_ended: false };
         Self { alarms: SpinLock::new(alarms), earlier: Notify::new() }
     }
 
@@ -87,7 +89,7 @@ impl<const TIMERS: usize> EmbassyTimeDriver<TIMERS> {
     /// drops at the end.
     ///
     /// Then, tasks that still wait are no longer woken: the driver is about to be unloaded, and their wakers are dropped. The next
-    /// call starts anew.
+    /// call starts anew. If there are several at once, the last one's end is meant.
     ///
     /// Allocates one timer, which it [resets](Sleep::reset). The resolution is that of [`Sleep`].
     ///
@@ -99,7 +101,7 @@ impl<const TIMERS: usize> EmbassyTimeDriver<TIMERS> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     pub async fn run(&self) -> Result<Infallible> {
-        self.alarms.lock().has_ended = false;
+        self.alarms.lock().begin();
         let _end = End(self);
         let mut sleep = pin!(Sleep::new(Duration::ZERO)?);
         loop {
@@ -134,6 +136,18 @@ impl<const TIMERS: usize> EmbassyTimeDriver<TIMERS> {
 }
 
 impl<const TIMERS: usize> Alarms<TIMERS> {
+    const fn begin(&mut self) {
+        self.runs += 1;
+        self.has_ended = false;
+    }
+
+    /// Returns whether this was the last run.
+    const fn end(&mut self) -> bool {
+        self.runs -= 1;
+        self.has_ended = self.runs == 0;
+        self.has_ended
+    }
+
     /// Takes a waker that is due, or returns when the next one is.
     fn take_due(&mut self, now: u64) -> core::result::Result<Waker, Option<u64>> {
         let next = self.places.iter_mut().filter(|place| place.is_some()).min_by_key(at);
@@ -142,7 +156,8 @@ impl<const TIMERS: usize> Alarms<TIMERS> {
         taken.map(|alarm| alarm.waker).ok_or_else(|| Some(at(&next)))
     }
 
-    /// Takes an alarm, unless it is not needed. Returns whether it is the next one, and an alarm that has lost its place to it.
+    /// Takes an alarm, unless it is not needed. Returns whether it is the next one, and the alarm without a place, if there are too
+    /// many: the one that is due last.
     fn add(&mut self, new: &mut Option<Alarm>) -> (bool, Option<Alarm>) {
         let Some(alarm) = new else { return (false, None) };
         if self.has_ended {
@@ -157,8 +172,12 @@ impl<const TIMERS: usize> Alarms<TIMERS> {
             }
         }
         // A free place, or that of the alarm that is due last.
-        let place = self.places.iter_mut().max_by_key(at);
-        (is_next, place.and_then(|place| mem::replace(place, new.take())))
+        match self.places.iter_mut().max_by_key(at) {
+            Some(place) if alarm.at < at(&place) || place.is_none() => {
+                (is_next, mem::replace(place, new.take()))
+            }
+            _ => (false, new.take()),
+        }
     }
 }
 
@@ -172,7 +191,11 @@ struct End<'a, const TIMERS: usize>(&'a EmbassyTimeDriver<TIMERS>);
 
 impl<const TIMERS: usize> Drop for End<'_, TIMERS> {
     fn drop(&mut self) {
-        self.0.alarms.lock().has_ended = true;
+        if !self.0.alarms.lock().end() {
+            // Another one goes on. This one may have been told of an alarm.
+            self.0.earlier.notify_one();
+            return;
+        }
         // One by one, not under the lock: a waker is another's code.
         loop {
             let last = self.0.alarms.lock().take_due(u64::MAX);

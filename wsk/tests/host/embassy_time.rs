@@ -1,12 +1,15 @@
 //! The time driver of embassy-time.
 
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
 
 use embassy_time_driver::{Driver as _, TICK_HZ};
 use test_support::scenario::passive;
 use wsk::time::EmbassyTimeDriver;
 use wsk::{Runtime, rt};
+use wsk_host::{Config, Host};
 
 use crate::tasks::everywhere;
 
@@ -102,4 +105,64 @@ fn nothing_is_left_at_the_end() {
         host.settle();
         runtime.shutdown(passive());
     });
+}
+
+/// A driver's second `run` goes on when its first ends, also if that has been told of the next alarm.
+#[test]
+fn one_of_two_runs_ends() {
+    everywhere(|_| {
+        let driver = Arc::new(EmbassyTimeDriver::<4>::new());
+        let runtime = Runtime::new(passive(), 2).unwrap();
+        let run = || {
+            let driver = Arc::clone(&driver);
+            runtime.spawn(async move { driver.run().await }).unwrap()
+        };
+        let first = run();
+        let long = Arc::clone(&driver);
+        let start = driver.now();
+        let waiting = runtime.spawn(async move { until(&long, start + 5 * SECOND).await }).unwrap();
+        rt::block_on(passive(), wsk::time::sleep(Duration::from_millis(100))).unwrap().unwrap();
+        let second = run();
+        rt::block_on(passive(), wsk::time::sleep(Duration::from_millis(100))).unwrap().unwrap();
+        first.abort();
+        assert!(rt::block_on(passive(), first).unwrap().is_err());
+        rt::block_on(passive(), waiting).unwrap().unwrap();
+        let later = Arc::clone(&driver);
+        let at = driver.now() + SECOND;
+        let waiting = runtime.spawn(async move { until(&later, at).await }).unwrap();
+        assert_eq!(rt::block_on(passive(), waiting).unwrap().unwrap(), 2);
+        drop(second);
+        runtime.shutdown(passive());
+    });
+}
+
+/// If there are too few timers, the task that is due last waits without one, and not the others.
+#[test]
+fn a_late_task_does_not_take_an_earlier_ones_timer() {
+    let driver = EmbassyTimeDriver::<1>::new();
+    let (early, late) = (Arc::new(Counts::default()), Arc::new(Counts::default()));
+    let host = Host::new(Config::default());
+    let _entered = host.enter();
+    let wakers = [&early, &late].map(|counts| Waker::from(Arc::clone(counts)));
+    driver.schedule_wake(10 * SECOND, &wakers[0]);
+    driver.schedule_wake(20 * SECOND, &wakers[1]);
+    assert_eq!((early.count(), late.count()), (0, 1));
+    driver.schedule_wake(SECOND, &wakers[1]);
+    assert_eq!((early.count(), late.count()), (1, 1));
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Counts(AtomicUsize);
+
+impl Counts {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Counts {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
