@@ -64,8 +64,7 @@
 //! - Rust 1.85 or later; with the feature `edge-nal`, 1.88, and with `wdk-sys`, 1.91.
 //! - Windows 8 or later, x64 or arm64.
 //! - No allocator: all memory comes from nonpaged pool, and every allocation can fail with an error.
-//! - Futures are polled at `PASSIVE_LEVEL`, or, in tasks of a [`rt::DpcExecutor`], at `DISPATCH_LEVEL`. Wakers are called at up to `DISPATCH_LEVEL`, on any thread, and must not
-//!   poll the task in place.
+//! - Futures are polled at `PASSIVE_LEVEL`, or, in tasks of a [`rt::DpcExecutor`], at `DISPATCH_LEVEL`. Wakers are called at up to `DISPATCH_LEVEL`, on any thread.
 //! - Little stack. The project's tests check the linked driver for panics and for the stack use of each function. Two kinds
 //!   of panic remain: polling a finished future (nothing here does), and `core`'s parsing and formatting of addresses.
 

@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 mod device;
+mod outside_routines;
 mod setup;
 
 use core::cell::UnsafeCell;
@@ -20,6 +21,7 @@ use wsk_sys::{
 };
 
 pub(crate) use self::device::DeviceRef;
+pub(crate) use self::outside_routines::AwaitOutsideRoutines;
 pub(crate) use self::setup::ClientSetup;
 use crate::capabilities::Capabilities;
 use crate::deferred::{DeferredJob, DeferredQueue, job_of_call};
@@ -214,7 +216,7 @@ impl Client {
     pub(crate) unsafe fn release_capture(this: NonNull<Self>) {
         // SAFETY: the capture's reference keeps the client.
         let client = unsafe { this.as_ref() };
-        if client.rundown().may_be_in_foreign_waker() {
+        if client.rundown().is_in_foreign_waker() {
             // The capture may be released, and the client freed, before the thread is woken.
             client.retain_reference();
             client.captures_to_release.fetch_add(1, Ordering::Release);
@@ -259,7 +261,7 @@ impl Client {
         unsafe { Self::defer_by(this, job, DeferredQueue::push) };
     }
 
-    /// Calls `function` with `argument`: in this thread, or in the client's thread if this may be a foreign waker in a
+    /// Calls `function` with `argument`: in this thread, or in the client's thread if this is a foreign waker in a
     /// completion routine, where WSK must not be called. If the allocation for that fails, this thread makes the call.
     ///
     /// # Safety
@@ -271,7 +273,7 @@ impl Client {
         argument: T,
     ) {
         // SAFETY: the argument keeps the client.
-        if !unsafe { this.as_ref() }.rundown().may_be_in_foreign_waker() {
+        if !unsafe { this.as_ref() }.rundown().is_in_foreign_waker() {
             function(argument);
             return;
         }

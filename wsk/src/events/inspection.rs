@@ -230,7 +230,8 @@ impl PendingInspection {
     ///
     /// The call itself delivers the decision to WSK, before the future is polled. If the callback that pended the connection
     /// is still running, its return delivers it. A few instructions of the callback may then remain in another thread: no
-    /// client of WSK can observe the return of its callback.
+    /// client of WSK can observe the return of its callback. In a [foreign waker](crate::guide::executors#foreign-wakers) in a
+    /// completion routine, the registration's thread delivers the decision, and the future is ready without a result.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`, but futures are polled at `PASSIVE_LEVEL`.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_inspect_complete).
@@ -269,6 +270,10 @@ impl PendingInspection {
     /// Delivers the decision to WSK, unless that is done, or is left to the callback.
     fn decide(&mut self, accepts: bool) -> Result<Option<DecisionDelivery>> {
         match self.decision(accepts)? {
+            Some((socket, decision)) if socket.client().rundown().is_in_foreign_waker() => {
+                deliver_later(socket, decision);
+                Ok(None)
+            }
             Some((socket, decision)) => Ok(Some(decision.deliver(socket))),
             None => Ok(None),
         }
@@ -320,6 +325,11 @@ impl Decision {
     }
 }
 
+/// Delivers a decision where WSK may be called, without telling whether that succeeds.
+fn deliver_later(socket: OpenGuard, decision: Decision) {
+    socket.call_outside_routines(decision, |(socket, decision)| drop(decision.deliver(socket)));
+}
+
 /// The address of the identifier in a payload, which WSK reads.
 ///
 /// # Safety
@@ -349,9 +359,7 @@ impl Drop for PendingInspection {
     fn drop(&mut self) {
         // A failure needs no action: the listener no longer works, and the connection ended with it.
         if let Ok(Some((socket, decision))) = self.decision(false) {
-            socket.call_outside_routines(decision, |(socket, decision)| {
-                drop(decision.deliver(socket));
-            });
+            deliver_later(socket, decision);
         }
     }
 }

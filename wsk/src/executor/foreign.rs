@@ -26,8 +26,10 @@
 //! when it completes a request. An executor whose tasks own each other in chains queues them, as the tasks of this
 //! crate do.
 //!
-//! Calls that a foreign waker makes itself, such as one that polls its task in place, are not deferred: the
-//! documentation of the crate forbids such wakers.
+//! A foreign waker may also poll its task in place, or make calls. A future that is about to issue a request there is pending
+//! instead, and is woken again by the client's thread; a call that is no future fails with
+//! `STATUS_INVALID_DEVICE_REQUEST`. If there is no memory to wake the future later, it fails, too.
+//! [`Client::outside_routines`](crate::client) says how.
 
 use core::task::Waker;
 

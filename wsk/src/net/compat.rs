@@ -129,7 +129,9 @@ impl Compat {
         context: &mut Context<'_>,
         from: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !ready!(self.writer.poll_idle(context))?.write_ready()? {
+        let writer = ready!(self.writer.poll_idle(context))?;
+        ready!(writer.poll_outside_routines(context));
+        if !writer.write_ready()? {
             ready!(self.poll_operation(context, WriterOperation::AwaitRoom))?;
         }
         let writer = ready!(self.writer.poll_idle(context))?;

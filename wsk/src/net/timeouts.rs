@@ -124,7 +124,7 @@ pub(super) use with_buffer;
 /// timeout, nothing is stored for one.
 macro_rules! transfer {
     ($handle:ident, $limit:expr, $buffer:ident, |$budgeted:ident, $deadline:ident| $submitted:expr) => {{
-        let $budgeted = $handle.state().budget().budgeted().await;
+        let $budgeted = $handle.state().permit().await;
         'made: {
             let Some(limit) = $limit else {
                 let $deadline = $crate::time::Never;

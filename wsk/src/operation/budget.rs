@@ -3,8 +3,6 @@
 //! Requests are counted per object (a socket or a client), not per task: the executor's wakers are unknown, and combinators
 //! such as `FuturesUnordered` have their own wakers for parts of a task.
 
-use core::future::Future;
-use core::pin::Pin;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Context, Poll};
 
@@ -33,16 +31,10 @@ impl Budget {
         if count % REQUESTS == 0 { yield_now(context) } else { Poll::Ready(()) }
     }
 
-    /// As [`budgeted`](Self::budgeted), in a future's own poll.
+    /// As [`poll`](Self::poll), with a proof for one request.
     #[inline]
     pub(crate) fn poll_budgeted(&self, context: &Context<'_>) -> Poll<Budgeted> {
         self.poll(context).map(|()| Budgeted(()))
-    }
-
-    /// Waits for the task's turn to make a request.
-    #[inline]
-    pub(crate) const fn budgeted(&self) -> AwaitBudget<'_> {
-        AwaitBudget(self)
     }
 }
 
@@ -55,16 +47,3 @@ fn yield_now(context: &Context<'_>) -> Poll<()> {
 /// Proof that budget was spent for one request. The task may check for its completion right after issuing it.
 #[must_use]
 pub(crate) struct Budgeted(());
-
-/// A future that waits until the budget allows a request.
-#[must_use = "it is to be awaited"]
-pub(crate) struct AwaitBudget<'a>(&'a Budget);
-
-impl Future for AwaitBudget<'_> {
-    type Output = Budgeted;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Budgeted> {
-        self.0.poll_budgeted(context)
-    }
-}

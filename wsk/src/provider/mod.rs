@@ -79,6 +79,7 @@ impl Provider {
     ) -> Result<Self> {
         // SAFETY: the client is registered, and so in place, by this function's contract.
         let this = unsafe { client.as_ref() };
+        this.check_outside_routines()?;
         let mut npi = WSK_PROVIDER_NPI { Client: ptr::null_mut(), Dispatch: ptr::null() };
         // SAFETY: the client is registered, and the level is passive if this may wait, by this function's contract.
         check(unsafe { WskCaptureProviderNPI(this.registration(), milliseconds, &raw mut npi) })?;

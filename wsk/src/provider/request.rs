@@ -29,6 +29,7 @@ impl Provider {
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Result<InFlight> {
         let client = self.client_ref();
+        client.check_outside_routines()?;
         client.refusals.check(function)?;
         // SAFETY: the provider, whose reference keeps the client, is kept by the future that owns the request.
         let mut idle = unsafe { client.requests().take() }?;
@@ -52,8 +53,10 @@ impl Provider {
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Result<InFlight> {
+        let client = self.client_ref();
+        client.check_outside_routines()?;
         // SAFETY: the provider, whose reference keeps the client, is kept by the future that owns the request.
-        let mut idle = unsafe { self.client_ref().requests().take() }?;
+        let mut idle = unsafe { client.requests().take() }?;
         prepare(idle.payload());
         // SAFETY: the provider holds a reference to the client; the rest is this function's contract.
         Ok(unsafe { idle.start(self.client_ptr(), RequestKind::Other, call) }.in_flight())

@@ -43,9 +43,11 @@ impl Provider {
     ///
     /// # Errors
     ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlClient`. Wine does not implement it.
     pub fn transports(&self) -> Result<Transports> {
+        self.client_ref().check_outside_routines()?;
         let list = query_with_growing_buffer(|output, size, returned| {
             let none = (ptr::null_mut(), 0);
             // SAFETY: the code takes no IRP, and writes to this room, and its size.
@@ -81,6 +83,7 @@ impl Provider {
     ///
     /// # Errors
     ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_CANCELLED` if the registration ends.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlClient`. Wine does not implement it.

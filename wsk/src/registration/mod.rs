@@ -166,7 +166,8 @@ impl Registration {
     /// # Errors
     ///
     /// As for [`Registration::capture`]; also `STATUS_DEVICE_NOT_READY` during another thread's first capture of the
-    /// provider, for a registration with [static events](RegistrationBuilder::static_events).
+    /// provider, for a registration with [static events](RegistrationBuilder::static_events), and
+    /// `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     pub fn try_capture(&self) -> Result<Provider> {
         self.capture_for(WSK_NO_WAIT, None)
     }
@@ -184,8 +185,10 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// `STATUS_DEVICE_NOT_READY` if WSK is not ready.
+    /// `STATUS_DEVICE_NOT_READY` if WSK is not ready; `STATUS_INVALID_DEVICE_REQUEST` in a
+    /// [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     pub fn provider_versions(&self) -> Result<(Version, Version)> {
+        self.client().check_outside_routines()?;
         let mut range = WSK_PROVIDER_CHARACTERISTICS { HighestVersion: 0, LowestVersion: 0 };
         // SAFETY: the client is registered (Invariants).
         check(unsafe {

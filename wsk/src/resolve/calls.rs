@@ -58,6 +58,7 @@ impl Provider {
         hints: Hints,
     ) -> Result<AddressList> {
         let (host, service) = (host.into(), service.into());
+        self.client_ref().outside_routines().await;
         let in_flight = {
             let names = self.check_names()?;
             let query = Query::new(self, host, service, hints)?;
@@ -126,8 +127,9 @@ impl Provider {
         address: impl Into<SocketAddr>,
         flags: NameInfoFlags,
     ) -> Result<Names> {
+        let address = address.into();
+        self.client_ref().outside_routines().await;
         let in_flight = {
-            let address = address.into();
             let has_names = self.check_names()?;
             if !NameInfoFlags::all().contains(flags) {
                 return Err(known::STATUS_INVALID_PARAMETER);

@@ -27,10 +27,10 @@
 
 mod counts;
 mod ended_threads;
+mod foreign_wakers;
 mod report;
 
 use core::fmt;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(not(loom))]
 use wsk_sys::image::image_static;
@@ -38,12 +38,13 @@ use wsk_sys::image::image_static;
 use self::counts::ObjectCounts;
 pub(crate) use self::counts::ObjectKind;
 pub(crate) use self::ended_threads::{EndedThreads, ThreadRecord};
+use self::foreign_wakers::ForeignWakers;
 
 /// The counts of one load of the driver.
 pub(crate) struct Rundown {
     counts: ObjectCounts,
-    /// The number of completion routines that are calling a waker of a foreign executor.
-    foreign_wakers: AtomicUsize,
+    /// The completion routines that are calling a waker of a foreign executor.
+    foreign_wakers: ForeignWakers,
     /// The threads that ended on their own, for which no thread has waited.
     pub(crate) ended_threads: EndedThreads,
 }
@@ -53,7 +54,7 @@ const _: () = assert!(align_of::<Rundown>() <= 8);
 #[cfg(not(loom))]
 static RUNDOWN: Rundown = Rundown {
     counts: ObjectCounts::new(),
-    foreign_wakers: AtomicUsize::new(0),
+    foreign_wakers: ForeignWakers::new(),
     ended_threads: EndedThreads::new(),
 };
 
@@ -88,16 +89,15 @@ impl Rundown {
 
     /// Runs a closure that calls a waker of a foreign executor in a completion routine.
     pub(crate) fn in_foreign_waker(&self, call: impl FnOnce()) {
-        self.foreign_wakers.fetch_add(1, Ordering::Relaxed);
+        let _entered = self.foreign_wakers.enter();
         call();
-        self.foreign_wakers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether the caller may run in a foreign waker in a completion routine, where it must not call WSK
-    /// ([INV-15](crate::rules#inv-15)). True in each such waker; at times also true in other threads.
-    pub(crate) fn may_be_in_foreign_waker(&self) -> bool {
-        // A thread reads its own writes.
-        self.foreign_wakers.load(Ordering::Relaxed) != 0
+    /// Whether the caller runs in a foreign waker in a completion routine, where it must not call WSK
+    /// ([INV-15](crate::rules#inv-15)). True in each such waker, and rarely elsewhere.
+    #[inline]
+    pub(crate) fn is_in_foreign_waker(&self) -> bool {
+        self.foreign_wakers.include_current_thread()
     }
 }
 

@@ -60,6 +60,7 @@ impl CachedSecurityDescriptor {
     ///
     /// # Errors
     ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_INVALID_PARAMETER` if the bytes are not such a descriptor.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlClient`. Wine does not implement it.
@@ -85,9 +86,11 @@ impl CachedSecurityDescriptor {
     ///
     /// # Errors
     ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlClient`. Wine does not implement it.
     pub unsafe fn cache(wsk: &Provider, descriptor: PSECURITY_DESCRIPTOR) -> Result<Self> {
+        wsk.client_ref().check_outside_routines()?;
         // The memory first: releasing a cached descriptor must need no further allocation.
         let cached = Self::unset(wsk)?;
         let mut given = descriptor;

@@ -7,7 +7,10 @@
 #![expect(unsafe_code, reason = "see Safety")]
 
 use core::fmt;
+use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::ready;
 
 use wsk_sys::PIRP;
 
@@ -129,8 +132,14 @@ impl<C: Accepts, H> Socket<C, Listening, H> {
 
     async fn accept_any(&self) -> Result<Accepted> {
         let state = self.handle.state();
-        let budgeted = state.budget().budgeted().await;
-        let outcome = self.state.accept.outcome(budgeted, || start(&self.handle)).await?;
+        let budgeted = state.permit().await;
+        let mut outcome = pin!(self.state.accept.outcome(budgeted, || start(&self.handle)));
+        // Each poll may have to issue the next request, and the caller to enable events.
+        let outcome = poll_fn(|context| {
+            ready!(state.client().poll_outside_routines(context));
+            outcome.as_mut().poll(context)
+        });
+        let outcome = outcome.await?;
         match outcome {
             RequestOutcome::Completed(idle, result) => {
                 let (mut idle, information) = state.completed(idle, result)?;

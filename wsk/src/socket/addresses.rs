@@ -56,7 +56,8 @@ where
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL is not `PASSIVE_LEVEL`.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL is not `PASSIVE_LEVEL`, or in a
+    ///   [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`. Wine does not implement it.
@@ -64,6 +65,7 @@ where
         require_passive()?;
         let state = self.handle.state();
         state.check_alive()?;
+        state.client().check_outside_routines()?;
         let list = query_with_growing_buffer(|output, size, returned| {
             // SAFETY: the code takes no IRP, and writes to this room, and its size; the level is passive.
             unsafe { self.handle.control_now(SIO_ADDRESS_LIST_QUERY, (output, size), returned) }
@@ -98,7 +100,8 @@ where
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL was not `PASSIVE_LEVEL`.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the IRQL was not `PASSIVE_LEVEL`, or in a
+    ///   [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`. Wine does not implement it.

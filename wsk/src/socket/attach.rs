@@ -65,6 +65,7 @@ impl ConnectionSocket {
     ///
     /// The socket is closed.
     ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails: the handler is dropped.
     /// - Any other status of `WskControlSocket`.
@@ -72,6 +73,7 @@ impl ConnectionSocket {
     where
         K: ConnectionEvents + Callbacks<Connection>,
     {
+        self.handle.state().client().check_outside_routines()?;
         self.attach(NewHandler::allocate(handler)?)
     }
 

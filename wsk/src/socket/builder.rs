@@ -274,7 +274,9 @@ macro_rules! bind_unbound {
                 // SAFETY: the socket is bound now.
                 let socket = unsafe { Socket::from_handle(handle, state) };
                 if $enable {
-                    Socket::<$category, $state, H>::handle(&socket).enable(H::WHEN_BOUND)?;
+                    let handle = Socket::<$category, $state, H>::handle(&socket);
+                    handle.outside_routines().await;
+                    handle.enable(H::WHEN_BOUND)?;
                 }
                 Ok(socket)
             }

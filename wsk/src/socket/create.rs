@@ -35,6 +35,7 @@ impl<C: Category, H: Callbacks<C>> Socket<C, Unbound, H> {
         security: Option<&CachedSecurityDescriptor>,
         handler: H,
     ) -> Result<Self> {
+        provider.client_ref().outside_routines().await;
         let delivery = {
             check_static_events::<C, H>(provider.client_ref())?;
             security.map_or(Ok(()), |descriptor| descriptor.check_client(provider.client_ref()))?;
@@ -88,11 +89,15 @@ unsafe fn deliver<C: Category>(
 ) -> impl Future<Output = Result<Handle<C>>> + Send {
     let memory = delivery.new.memory_ref();
     // SAFETY: the operation and its request are dropped before `memory`, which keeps the socket's memory.
-    let in_flight = unsafe { memory.requests.take() }.map(|mut idle| {
-        idle.payload().attachment.put(delivery);
-        // SAFETY: `memory` is a reference to the target; the rest is this function's contract.
-        unsafe { idle.start(memory.as_ptr(), RequestKind::Other, call) }.in_flight().never_refused()
-    });
+    let idle = || unsafe { memory.requests.take() };
+    let in_flight =
+        memory.client().check_outside_routines().and_then(|()| idle()).map(|mut idle| {
+            idle.payload().attachment.put(delivery);
+            // SAFETY: `memory` is a reference to the target; the rest is this function's contract.
+            unsafe { idle.start(memory.as_ptr(), RequestKind::Other, call) }
+                .in_flight()
+                .never_refused()
+        });
     // An async block that was never polled drops its captures in the order of their first use, so `in_flight` must come
     // first.
     async move {

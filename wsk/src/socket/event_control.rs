@@ -42,6 +42,7 @@ macro_rules! events_of {
             ///
             /// # Errors
             ///
+            /// - `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
             /// - `STATUS_INVALID_PARAMETER` for events that the handler does not have
             ///   ([INV-51](crate::rules#inv-51)).
             /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
@@ -112,6 +113,7 @@ impl<C: Category> Handle<C> {
             return Ok(());
         }
         state.check_alive()?;
+        state.client().check_outside_routines()?;
         let npi = (&raw const NPI).cast_mut();
         let mut control = WSK_EVENT_CALLBACK_CONTROL { NpiId: npi, EventMask: events.bits() };
         // SAFETY: the socket is open, and its table begins with the basic functions.
@@ -136,6 +138,7 @@ impl<C: Category> Handle<C> {
 
     /// Disables one event, and waits until its callback is not running ([INV-52](crate::rules#inv-52)).
     async fn disable(&self, event: EventMask) -> Result<()> {
+        self.outside_routines().await;
         let control =
             ControlTarget { kind: WskSetOption, code: SO_WSK_EVENT_CALLBACK, level: SOL_SOCKET };
         // Written byte by byte: the padding at the structure's end is uninitialized.

@@ -17,6 +17,7 @@ use super::close::Close;
 use super::memory::SocketState;
 use crate::address;
 use crate::category::Category;
+use crate::client::AwaitOutsideRoutines;
 use crate::operation::{
     Idle, InFlight, Issued, OptionalFunction, Payload, RequestKind, RequestOutcome,
 };
@@ -93,6 +94,13 @@ impl<C> Drop for Handle<C> {
 }
 
 impl<C: Category> Handle<C> {
+    /// Waits until the future is polled where it may call WSK: see
+    /// [`Client::outside_routines`](crate::client::Client::outside_routines). No `await` may be between this and the call.
+    #[inline]
+    pub(crate) fn outside_routines(&self) -> AwaitOutsideRoutines<'_> {
+        self.state().client().outside_routines()
+    }
+
     /// The socket's functions, valid as long as the handle.
     pub(crate) fn dispatch(&self) -> C::Dispatch {
         // SAFETY: the handle keeps the socket open, which is of category `C` (the type's invariant).

@@ -20,12 +20,14 @@ impl<H> ConnectionSocket<H> {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_DEVICE_REQUEST` if the connection was not accepted, or its listener does not inspect connections.
+    /// - `STATUS_INVALID_DEVICE_REQUEST` if the connection was not accepted, or its listener does not inspect connections, or in
+    ///   a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_FILE_FORCED_CLOSED` if the socket is no longer functional.
     /// - Any other status of `WskControlSocket`.
     pub fn inspect_id(&self) -> Result<InspectId> {
         let state = self.handle.state();
         state.check_alive()?;
+        state.client().check_outside_routines()?;
         let mut id = WSK_INSPECT_ID { Key: 0, SerialNumber: 0 };
         let mut returned = 0;
         let output = ((&raw mut id).cast(), size_of::<WSK_INSPECT_ID>());

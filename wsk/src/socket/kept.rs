@@ -26,7 +26,7 @@ impl<C: Category> Handle<C> {
     ///
     /// `STATUS_IO_TIMEOUT`, or `STATUS_INSUFFICIENT_RESOURCES` if allocating the place in the queue fails.
     pub(super) async fn turn(&self, deadline: &impl Timeout) -> Result<ReceiveTurn<'_>> {
-        let _ = self.state().budget().budgeted().await;
+        let _ = self.state().permit().await;
         let mut turn = self.state().kept().turn();
         poll_fn(|context| {
             in_time(
@@ -74,7 +74,10 @@ impl<C: Category> Handle<C> {
                     turn.put_back(idle, result);
                     return Ok(());
                 }
-                None => self.keep_issued(issue()?).await?,
+                None => {
+                    self.outside_routines().await;
+                    self.keep_issued(issue()?).await?;
+                }
             }
         }
     }

@@ -18,12 +18,12 @@ use core::ptr;
 use core::task::{Context, Poll};
 
 use super::transfer::Submitted;
-use crate::operation::{Budget, Budgeted};
+use crate::operation::Budgeted;
 
 /// The object that a [`LazyTransfer`] is made on.
 pub(crate) trait TransferSource {
-    /// Counts the requests of the object.
-    fn budget(&self) -> &Budget;
+    /// Ready if a request may be issued: see [`SocketState::poll_permit`](super::SocketState::poll_permit).
+    fn poll_permit(&self, context: &Context<'_>) -> Poll<Budgeted>;
 }
 
 /// A request that is submitted at the first poll, by `F`. If `N` returns true then, `G` makes the future of the slow path
@@ -133,7 +133,7 @@ where
             if (this.is_slow)(this.source) {
                 return self.poll_slow(context);
             }
-            let Poll::Ready(budgeted) = this.source.budget().poll_budgeted(context) else {
+            let Poll::Ready(budgeted) = this.source.poll_permit(context) else {
                 return Poll::Pending;
             };
             let Some(buffer) = this.take_buffer() else { return Poll::Pending };
@@ -192,8 +192,8 @@ mod tests {
     }
 
     impl TransferSource for Source {
-        fn budget(&self) -> &Budget {
-            &self.budget
+        fn poll_permit(&self, context: &Context<'_>) -> Poll<Budgeted> {
+            self.budget.poll_budgeted(context)
         }
     }
 

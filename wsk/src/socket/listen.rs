@@ -75,6 +75,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
     /// - Any other status of `WskListen`.
     pub async fn listen(self) -> Result<Socket<Stream, Listening, H>> {
         let state = Listening::new()?;
+        self.handle.outside_routines().await;
         let call = |dispatch: StreamDispatch, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is bound (INV-33).
             unsafe { dispatch.listen(irp) }
@@ -84,6 +85,7 @@ impl<H: Callbacks<Stream>> Socket<Stream, Bound, H> {
         // SAFETY: the socket listens now.
         let socket: Socket<Stream, Listening, H> =
             unsafe { Socket::from_handle(self.into_handle(), state) };
+        socket.handle.outside_routines().await;
         socket.handle.enable(H::WHEN_BOUND)?;
         Ok(socket)
     }

@@ -15,9 +15,12 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
+use core::future::Future;
 use core::mem::ManuallyDrop;
+use core::pin::Pin;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::task::{Context, Poll};
 
 use wsk_sys::{ADDRESS_FAMILY, PWSK_SOCKET, STATUS_FILE_FORCED_CLOSED, WSK_SOCKET};
 
@@ -28,7 +31,7 @@ use crate::deferred::DeferredJob;
 use crate::events::AttachedHandler;
 use crate::flags::{SendFlags, SocketFlags};
 use crate::operation::{
-    Budget, Cache, Idle, KeptReceives, OnceOperation, SendCount, Target, TargetHeader,
+    Budget, Budgeted, Cache, Idle, KeptReceives, OnceOperation, SendCount, Target, TargetHeader,
 };
 use crate::rundown::ObjectKind;
 use crate::status::{Error, Result, known};
@@ -286,7 +289,7 @@ impl SocketState {
     pub(crate) unsafe fn release_open(this: NonNull<Self>) {
         // SAFETY: the caller's open reference keeps the memory until the next step, and with it the client.
         let memory = unsafe { this.as_ref() };
-        if memory.client().rundown().may_be_in_foreign_waker() {
+        if memory.client().rundown().is_in_foreign_waker() {
             // The close must not begin in this thread.
             if memory.counts.release_open_unless_last() {
                 // SAFETY: the last open reference is given up for this.
@@ -330,6 +333,21 @@ impl SocketState {
     #[inline]
     pub(crate) const fn budget(&self) -> &Budget {
         &self.header.budget
+    }
+
+    /// For a request that is about to be issued: ready if WSK may be called here, and the task's budget allows it.
+    #[inline]
+    pub(crate) fn poll_permit(&self, context: &Context<'_>) -> Poll<Budgeted> {
+        if self.client().poll_outside_routines(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.budget().poll_budgeted(context)
+    }
+
+    /// Waits until a request may be issued, as [`poll_permit`](Self::poll_permit).
+    #[inline]
+    pub(crate) const fn permit(&self) -> AwaitPermit<'_> {
+        AwaitPermit(self)
     }
 
     /// The receives whose futures were dropped.
@@ -395,7 +413,7 @@ impl SocketState {
         Ok(())
     }
 
-    /// An operation for a request, unless the socket is dead.
+    /// An operation for a request, unless the socket is dead, or WSK must not be called here.
     ///
     /// # Safety
     ///
@@ -403,6 +421,7 @@ impl SocketState {
     #[inline]
     pub(crate) unsafe fn idle(&self) -> Result<Idle> {
         self.check_alive()?;
+        self.client().check_outside_routines()?;
         // SAFETY: this function's contract is the other's.
         unsafe { self.requests.take() }
     }
@@ -421,5 +440,18 @@ impl SocketState {
     pub(super) fn failed(&self, idle: Idle, error: Error) -> Error {
         self.requests.put(idle);
         self.note_error(error)
+    }
+}
+
+/// A future that waits until a request may be issued.
+#[must_use = "it is to be awaited"]
+pub(crate) struct AwaitPermit<'a>(&'a SocketState);
+
+impl Future for AwaitPermit<'_> {
+    type Output = Budgeted;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Budgeted> {
+        self.0.poll_permit(context)
     }
 }

@@ -226,6 +226,7 @@ impl<C: Binds, S: State, H> Socket<C, S, H> {
     /// Binds the socket. The caller chooses the resulting state.
     async fn bind_to(&self, address: SocketAddr) -> Result<()> {
         self.handle.check_family(address)?;
+        self.handle.outside_routines().await;
         let prepare = |payload: &mut Payload| payload.local = Storage::new(address);
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
@@ -238,6 +239,7 @@ impl<C: Binds, S: State, H> Socket<C, S, H> {
     }
 
     async fn local_address(&self) -> Result<SocketAddr> {
+        self.handle.outside_routines().await;
         let prepare = |payload: &mut Payload| payload.local = Storage::EMPTY;
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes (INV-25).

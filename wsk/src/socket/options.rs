@@ -48,6 +48,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         option: SocketOption<T, A, M>,
         value: T::Value,
     ) -> Result<()> {
+        self.handle.outside_routines().await;
         let request = {
             let bytes = encode::<T>(&value)?;
             let control =
@@ -76,6 +77,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         &self,
         option: SocketOption<T, A, M>,
     ) -> Result<T::Value> {
+        self.handle.outside_routines().await;
         let control =
             ControlTarget { kind: WskGetOption, code: option.name(), level: option.level() };
         // SAFETY: the option takes an IRP, returns plain data, and is valid for this socket in its state (the contract of
@@ -120,6 +122,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         ioctl: Ioctl<In, Out, A>,
         value: In::Value,
     ) -> Result<Out::Value> {
+        self.handle.outside_routines().await;
         let code = ioctl.parts();
         code.require_level()?;
         let request = {
@@ -170,6 +173,7 @@ impl<C: Category, S: State, H> Socket<C, S, H> {
         input: I,
         output: O,
     ) -> BufResult<usize, (I, O)> {
+        self.handle.outside_routines().await;
         let code = ioctl.parts();
         if let Err(error) = code.require_level() {
             return BufResult(Err(error), (input, output));

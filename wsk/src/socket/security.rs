@@ -82,6 +82,7 @@ where
         &self,
         descriptor: &CachedSecurityDescriptor,
     ) -> Result<()> {
+        self.handle.outside_routines().await;
         let request = {
             descriptor.check_client(self.handle.state().client())?;
             let input = descriptor.as_ptr().expose_provenance().to_ne_bytes();
@@ -121,6 +122,7 @@ where
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub async fn security_descriptor(&self, wsk: &Provider) -> Result<CachedSecurityDescriptor> {
+        self.handle.outside_routines().await;
         let request = {
             // Allocate the memory first: a descriptor that WSK returns must be released, even if the future was dropped
             // (INV-20).

@@ -258,7 +258,7 @@ impl<C: Category> Handle<C> {
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
         finish: impl FnMut(&mut Payload, usize) -> T,
     ) -> BufResult<T, B> {
-        let budgeted = self.state().budget().budgeted().await;
+        let budgeted = self.state().permit().await;
         await_end!(
             // SAFETY: this function's contract is that of `start_transfer`.
             unsafe { self.begin_transfer(kind, budgeted, deadline, buffer, prepare, call, finish) }

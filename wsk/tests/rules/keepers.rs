@@ -158,18 +158,21 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::COMPLETION_ROUTINE_CALLS_WSK,
         Branch,
-        "completion routines store, wake, and defer what calls WSK; while one calls a foreign waker, values that call WSK when they are dropped defer that, unless there is no memory to return retained data or a decision later. A waker that calls WSK itself, such as one that polls in place, is the driver's mistake",
+        "completion routines store, wake, and defer what calls WSK; while one calls a foreign waker, what the waker would call is deferred to the registration's thread, or fails: drops, and futures that are about to issue a request, are deferred, and other calls fail. One exception: if there is no memory to return retained data or a decision later, the routine does it",
         &[
             "host::dropped::connecting_can_be_dropped_at_any_point",
             "host::names::lifetimes::a_list_may_be_dropped_in_a_completion_routine",
             "host::unload::a_waker_may_own_the_future",
             "host::unload::a_foreign_waker_may_drop_anything",
+            "host::hostile::in_place::connections",
+            "host::hostile::in_place::sockets_with_events",
+            "src/rundown/foreign_wakers::a_call_is_known_in_its_own_thread_only",
         ],
     ),
     kept(
         Rule::CALLBACK_WAITS,
         Type,
-        "a function that waits takes a `Passive`, which safe code cannot carry into a callback; no drop waits",
+        "a function that waits takes a `Passive`, which safe code cannot carry into a callback in a driver, whose threads have no variables of their own; no drop waits",
         &[
             "src/irql.rs",
             "src/guide/irql.md",
@@ -180,7 +183,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::CONTEXT_NONPAGED,
         Type,
-        "everything that WSK or a completion routine uses is in a `PoolBox`, which is nonpaged",
+        "contexts and requests are in a `PoolBox`, which is nonpaged; tables and code are in the driver's image, which is resident but for what the driver itself puts into pageable sections, and `cargo wsk audit` searches those",
         &[
             "host::allocation::every_windows_has_a_function_that_allocates",
             "pitfalls::ffi::pitfall_27_a_windows_without_ex_allocate_pool_2",
@@ -189,7 +192,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::UNLOAD_AFTER_ROUTINES,
         Branch,
-        "a request in flight refers to its socket or client, and through it to the registration; `wsk::unload` waits for registrations, sockets, timers and threads, then for a tick of the clock and for DPCs. It cannot wait for the last instructions of a routine in a thread that gets no processor for longer than that, unless the registration has the driver's device, and the kernel memory for each request: then the kernel keeps the driver loaded",
+        "a request in flight refers to its socket or client, and through it to the registration; `wsk::unload` waits for threads, DPC queues, registrations, providers, sockets and timers, then for a tick of the clock and for DPCs. It cannot wait for the last instructions of a routine in a thread that gets no processor for longer than that, unless the registration has the driver's device, and the kernel memory for each request: then the kernel keeps the driver loaded",
         &[
             "host::registration::a_registration_waits_for_its_sockets",
             "pitfalls::irps::pitfall_05_a_completion_after_its_socket",
@@ -212,7 +215,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::ABANDONED_RESULT,
         Branch,
-        "the result of an abandoned request is closed or freed by the deferred queue",
+        "the result of an abandoned request is closed or freed by the deferred queue; that of a request whose future was forgotten stays the future's, and the registration waits for it, with a report",
         &[
             "host::dropped::connecting_can_be_dropped_at_any_point",
             "host::accept::dropping_an_accept_loses_no_connection",
@@ -402,14 +405,14 @@ pub(crate) const KEPT: &[RuleRow] = &[
     ),
     kept(
         Rule::SILENT_MODE,
-        Type,
-        "a silent connection can only be closed, and silent mode waits for pending sends",
+        Branch,
+        "a silent connection can only be closed, by its type; `into_silent` fails while a send is in flight, or another owner could begin one",
         &["src/socket/connection/end.rs", "host::tcp_end::silent_mode_waits_for_a_dropped_send"],
     ),
     kept(
         Rule::SOCKET_CLOSED_ONCE,
-        Type,
-        "the request that closes a socket is part of the socket's memory from the start",
+        Branch,
+        "the release of the last open reference begins the one close, whose request is part of the socket's memory from the start",
         &[
             "host::sweep::every_allocation_of_a_connection_may_fail",
             "host::sweep::every_allocation_of_a_listener_may_fail",
@@ -457,7 +460,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::CLOSE_ABORTS,
         Branch,
-        "`shutdown` disconnects both sides, and the documentation of dropping says that it aborts",
+        "`finish` disconnects, and waits until the peer has; the documentation of dropping and closing says that they abort before that",
         &[
             "host::real::a_dropped_connection_is_reset_unless_it_was_disconnected",
             "host::echo::closing_after_both_sides_disconnected_sends_no_reset",
@@ -532,7 +535,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::RETAINED_LIST_RELEASED_ONCE,
         Type,
-        "a retained list is one value, which releases it when dropped",
+        "a retained list is one value, which keeps its socket open, and releases the list when dropped; one that is forgotten keeps the socket open for ever",
         &[
             "events::connection::data_is_retained_and_released_later",
             "events::datagram::datagrams_are_retained_and_released_later",
@@ -594,7 +597,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::NO_UNWINDING,
         Safety,
-        "every entry from WSK is `extern \"C\"`, where a panic crashes the system instead of unwinding, and no code of this crate panics",
+        "every entry from WSK is `extern \"C\"`, where a panic crashes the system instead of unwinding; this crate's own code there has none",
         &["audit"],
     ),
     kept(
@@ -608,8 +611,8 @@ pub(crate) const KEPT: &[RuleRow] = &[
     ),
     kept(
         Rule::NAME_RESOLUTION,
-        Type,
-        "a list is freed at `PASSIVE_LEVEL` when it is dropped, and references its provider",
+        Branch,
+        "names are copied into the request, with their NULs; above `PASSIVE_LEVEL`, a look-up fails before the call; a list references its provider, and is freed by the registration's thread when it is dropped",
         &[
             "host::names::lifetimes::look_ups_respect_their_irql",
             "host::names::lifetimes::a_list_outlives_the_provider",

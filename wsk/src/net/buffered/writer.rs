@@ -80,6 +80,7 @@ impl BufferedWriter {
     ///
     /// # Errors
     ///
+    /// - `STATUS_INVALID_DEVICE_REQUEST` in a [foreign waker](crate::guide::executors#foreign-wakers) in a completion routine.
     /// - `STATUS_DEVICE_NOT_READY` (kind [`NotReady`](crate::ErrorKind::NotReady)) if all buffers are in flight.
     /// - Those of [`write`](Self::write), except for the timeout.
     pub fn try_write(&mut self, from: &[u8]) -> Result<usize> {
@@ -91,11 +92,15 @@ impl BufferedWriter {
 
     /// Waits until a write completes at once.
     pub(crate) async fn ready(&mut self) -> Result<()> {
-        self.wait_for(SENDS - 1).await
+        self.wait_for(SENDS - 1).await?;
+        self.half.0.as_socket().handle().outside_routines().await;
+        Ok(())
     }
 
     /// Copies bytes into the open buffer, and sends it when it is full.
     fn fill(&mut self, from: &[u8]) -> Result<usize> {
+        // Before the bytes are taken.
+        self.half.0.as_socket().handle().state().client().check_outside_routines()?;
         let buffer = self.ring.open().prepare(self.capacity)?;
         let count = copy(from, buffer.get_mut(self.filled..).unwrap_or_default());
         self.filled += count;
@@ -162,6 +167,7 @@ impl BufferedWriter {
     ///   another flush waits for it.
     /// - Those of [`write`](Self::write).
     pub async fn flush(&mut self) -> Result<()> {
+        self.half.0.as_socket().handle().outside_routines().await;
         self.push()?;
         self.wait_for(0).await
     }
@@ -204,9 +210,17 @@ impl BufferedWriter {
         self.half
     }
 
+    /// For a caller that is about to write: ready where it may send.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn poll_outside_routines(&self, context: &Context<'_>) -> Poll<()> {
+        self.half.0.as_socket().handle().state().client().poll_outside_routines(context)
+    }
+
     /// Sends the written data, unless an earlier send is known to have failed.
     fn send_open(&mut self, flags: SendFlags) -> Result<()> {
         let handle = self.half.0.as_socket().handle();
+        // Before the send, whose errors are final.
+        handle.state().client().check_outside_routines()?;
         self.ring.send(handle, self.filled, flags)?;
         self.filled = 0;
         Ok(())

@@ -6,6 +6,7 @@ mod readiness;
 use core::fmt;
 use core::future::Future;
 use core::net::SocketAddr;
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 pub use self::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
@@ -13,7 +14,7 @@ use super::timeouts::{Timeouts, transfer, with_buffer};
 use super::{BufferedStream, ToSocketAddr};
 use crate::buffer::{BufResult, BufferPool, IoBuf, copy};
 use crate::flags::SendFlags;
-use crate::operation::Budget;
+use crate::operation::Budgeted;
 use crate::provider::Provider;
 use crate::socket::{ConnectionSocket, Family, LazyTransfer, TransferSource, await_end};
 use crate::status::{ErrorKind, Result};
@@ -162,7 +163,7 @@ impl TcpStream {
             return with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
                 .receive_in_turn(buffer, deadline));
         }
-        let budgeted = handle.state().budget().budgeted().await;
+        let budgeted = handle.state().permit().await;
         match self.timeouts.reading() {
             Ok(deadline) => await_end!(handle.receive(budgeted, buffer, deadline)),
             Err(error) => BufResult(Err(error), buffer),
@@ -318,7 +319,7 @@ impl TcpStream {
     /// Sends the whole buffer with a timeout.
     async fn send_all_in_time<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        let budgeted = handle.state().budget().budgeted().await;
+        let budgeted = handle.state().permit().await;
         match self.timeouts.writing() {
             Ok(deadline) => await_end!(handle.send_all(budgeted, buffer, deadline)),
             Err(error) => BufResult(Err(error), buffer),
@@ -527,8 +528,8 @@ impl TcpStream {
 
 impl TransferSource for TcpStream {
     #[inline]
-    fn budget(&self) -> &Budget {
-        self.socket.handle().state().budget()
+    fn poll_permit(&self, context: &Context<'_>) -> Poll<Budgeted> {
+        self.socket.handle().state().poll_permit(context)
     }
 }
 

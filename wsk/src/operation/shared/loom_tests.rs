@@ -78,7 +78,7 @@ impl Object {
     }
 
     async fn outcome(&self) -> usize {
-        let budgeted = self.budget.budgeted().await;
+        let budgeted = poll_fn(|context| self.budget.poll_budgeted(context)).await;
         self.shared.outcome(budgeted, || self.start()).await.unwrap()
     }
 }

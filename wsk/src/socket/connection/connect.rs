@@ -50,6 +50,7 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
     /// - Any other status of `WskConnect`.
     pub async fn connect(self, remote: impl Into<SocketAddr>) -> Result<Socket<C, Connected, H>> {
         self.handle.connect(remote.into()).await?;
+        self.handle.outside_routines().await;
         // SAFETY: the socket is connected now.
         unsafe { self.into_connected() }
     }
@@ -103,6 +104,7 @@ impl<C: Connects, H: Callbacks<C>> Socket<C, Bound, H> {
         buffer: B,
     ) -> BufResult<Socket<C, Connected, H>, B> {
         let BufResult(result, buffer) = self.handle.connect_with_data(remote.into(), buffer).await;
+        self.handle.outside_routines().await;
         // SAFETY: if there is no error, the socket is connected now.
         BufResult(result.and_then(|()| unsafe { self.into_connected() }), buffer)
     }
@@ -171,6 +173,7 @@ impl<C: Connects, H: Callbacks<C>> Builder<'_, C, H> {
 impl<C: Connects> Handle<C> {
     async fn connect(&self, address: SocketAddr) -> Result<()> {
         self.check_family(address)?;
+        self.outside_routines().await;
         let prepare = |payload: &mut Payload| payload.remote = Storage::new(address);
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes.
@@ -264,6 +267,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
         if address::family(to) != family {
             return Err(known::STATUS_INVALID_ADDRESS_COMPONENT);
         }
+        wsk.client_ref().outside_routines().await;
         let (memory, in_flight) = {
             let client = wsk.client_ref();
             client.refusals.check(OptionalFunction::SocketConnect)?;
@@ -317,6 +321,7 @@ impl<H: Callbacks<Connection>> ConnectionSocket<H> {
             }
             RequestOutcome::Refused(error) => return Err(error),
         };
+        handle.outside_routines().await;
         handle.enable(H::WHEN_CONNECTED)?;
         // SAFETY: the socket is connected, and was made with this handler.
         Ok(unsafe { Self::from_handle(handle, Connected::NEW) })

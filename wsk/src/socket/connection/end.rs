@@ -32,6 +32,7 @@ impl<C: Connects> Handle<C> {
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::empty(), irp) }
         };
         let function = OptionalFunction::Disconnect;
+        self.outside_routines().await;
         // SAFETY: the call is given no memory.
         unsafe { self.request_of(function, RequestKind::Sends, deadline, |_| (), call, |_, _| ()) }
             .await?;
@@ -76,6 +77,7 @@ impl<C: Connects> Handle<C> {
             unsafe { C::disconnect(dispatch, ptr::null_mut(), DisconnectFlags::ABORTIVE, irp) }
         };
         let function = OptionalFunction::Disconnect;
+        self.outside_routines().await;
         // SAFETY: the call is given no memory.
         unsafe { self.request_of(function, RequestKind::Sends, Never, |_| (), call, |_, _| ()) }
             .await
@@ -174,6 +176,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
     /// - Any other status of `WskControlSocket`. Wine does not implement it.
     pub async fn into_silent(self) -> core::result::Result<Socket<C, Silent, H>, (Error, Self)> {
+        self.handle.outside_routines().await;
         // No send and no disconnect may be pending (INV-43); those whose futures were dropped may be.
         if !self.handle.state().has_no_sends() {
             return Err((known::STATUS_INVALID_DEVICE_STATE, self));

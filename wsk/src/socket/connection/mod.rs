@@ -33,6 +33,7 @@ pub(crate) use self::reusable_request::ReusableRequest;
 
 impl<C: Connects> Handle<C> {
     pub(crate) async fn remote_address(&self) -> Result<SocketAddr> {
+        self.outside_routines().await;
         let prepare = |payload: &mut Payload| payload.remote = Storage::EMPTY;
         let call = |dispatch, irp: PIRP, payload| {
             // SAFETY: the payload is the request's, and stays until it completes (INV-25).
@@ -57,6 +58,7 @@ impl<C: Connects> Handle<C> {
 
     /// Queries a number of bytes.
     async fn query_size(&self, code: ULONG) -> Result<usize> {
+        self.outside_routines().await;
         let control = ControlTarget { kind: WskIoctl, code, level: 0 };
         let read = |value: &[u8]| value.try_into().ok().map(usize::from_ne_bytes);
         // SAFETY: the ioctl takes an IRP, has no input, and gives a number; the socket is connected (INV-35).

@@ -70,7 +70,7 @@ impl<C: Connects> Handle<C> {
     /// `STATUS_DEVICE_NOT_READY` if another send is in flight.
     pub(crate) fn try_send(&self, slice: Slice) -> BufResult<usize, Slice> {
         let state = self.state();
-        let budgeted = state.budget().poll_budgeted(&Context::from_waker(Waker::noop()));
+        let budgeted = state.poll_permit(&Context::from_waker(Waker::noop()));
         let (Poll::Ready(budgeted), false) = (budgeted, state.is_sending()) else {
             return BufResult(Err(known::STATUS_DEVICE_NOT_READY), slice);
         };

@@ -86,6 +86,7 @@ impl<C: Connects> Handle<C> {
         turn: Option<ReceiveTurn<'_>>,
         deadline: &mut Deadline<'_>,
     ) -> Result<()> {
+        self.outside_routines().await;
         // A drain needs a descriptor whose length is zero (INV-31).
         let prepare = |payload: &mut Payload| payload.descriptor = MdlChain::empty().describe(0, 0);
         let call = |dispatch, irp: PIRP, payload| {
@@ -155,7 +156,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
         if self.handle.has_kept() {
             return self.handle.receive_in_turn(buffer, &mut Never).await;
         }
-        let budgeted = self.handle.state().budget().budgeted().await;
+        let budgeted = self.handle.state().permit().await;
         await_end!(self.handle.receive(budgeted, buffer, Never))
     }
 

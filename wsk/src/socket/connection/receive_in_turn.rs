@@ -66,6 +66,7 @@ impl<C: Connects> Handle<C> {
                 }
             }
         }
+        self.outside_routines().await;
         Ok(TurnResult::Issue(turn))
     }
 
@@ -155,7 +156,8 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
         (buffer, start, end): BufferRange,
     ) -> core::result::Result<Self, Completion<usize>> {
         // SAFETY: this value borrows the handle, which keeps the socket's memory.
-        match unsafe { handle.state().idle() } {
+        let idle = || unsafe { handle.state().requests.take() };
+        match handle.state().check_alive().and_then(|()| idle()) {
             Ok(mut idle) => {
                 idle.payload().buffer = Some(buffer);
                 let (filled, idle) = (start, Some(idle));
@@ -203,8 +205,9 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
         deadline: &mut Deadline<'_>,
     ) -> Result<usize> {
         let state = self.handle.state();
-        let budgeted = state.budget().budgeted().await;
+        let budgeted = state.permit().await;
         state.check_alive()?;
+        state.client().check_outside_routines()?;
         let Some(mut idle) = self.idle.take() else {
             return Err(known::STATUS_INTERNAL_ERROR);
         };

@@ -121,6 +121,7 @@ impl ReusableRequest {
             return Ok(None);
         }
         let buffer = self.prepare(capacity)?;
+        handle.outside_routines().await;
         let turn = if handle.has_kept() {
             match handle.receive_kept(buffer, deadline).await? {
                 TurnResult::Received(count) => return Ok(Some(count)),
@@ -158,6 +159,7 @@ impl ReusableRequest {
         call: impl FnOnce(C::Dispatch, PIRP, *mut Payload) -> wsk_sys::NTSTATUS,
     ) -> Result<()> {
         handle.state().check_alive()?;
+        handle.state().client().check_outside_routines()?;
         self.0 = match core::mem::replace(&mut self.0, RequestState::Empty) {
             RequestState::Idle(mut idle) => {
                 let payload = idle.payload();

@@ -185,6 +185,8 @@ impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<BufResult<usize, B>> {
         loop {
+            // It may have to send the rest.
+            ready!(self.handle.state().client().poll_outside_routines(context));
             let outcome = ready!(self.deadline.poll_outcome(context));
             let SendProgress { start, sent, end } = self.progress;
             let ended = self.handle.end_transfer(outcome, end - sent, |_, sent| sent);
@@ -247,7 +249,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// As for [`send`](Self::send), and `STATUS_NOT_SUPPORTED` if the transport does not support a flag. TCP supports all
     /// of them.
     pub async fn send_with<B: IoBuf>(&self, buffer: B, flags: SendFlags) -> BufResult<usize, B> {
-        let budgeted = self.handle.state().budget().budgeted().await;
+        let budgeted = self.handle.state().permit().await;
         await_end!(self.handle.send(budgeted, buffer, flags, Never))
     }
 
@@ -275,7 +277,7 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     ///
     /// As for [`send`](Self::send), and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
-        let budgeted = self.handle.state().budget().budgeted().await;
+        let budgeted = self.handle.state().permit().await;
         await_end!(self.handle.send_all(budgeted, buffer, Never))
     }
 }

@@ -45,6 +45,7 @@ impl Handle<Datagram> {
             return BufResult(Err(known::STATUS_NOT_SUPPORTED), batch);
         };
         let size = batch.bytes();
+        self.outside_routines().await;
         let in_flight = {
             // SAFETY: this future borrows the handle, which keeps the socket's memory.
             let mut idle = match unsafe { state.idle() } {

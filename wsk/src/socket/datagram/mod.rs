@@ -188,6 +188,7 @@ impl Handle<Datagram> {
             let result = self.take_datagram(idle, result, copy);
             return (result, buffer);
         }
+        self.outside_routines().await;
         let receiving = match self.start_receive((buffer, start, end), room) {
             Ok(receiving) => receiving,
             Err((error, buffer)) => return (Err(error), buffer),

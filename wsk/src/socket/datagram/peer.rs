@@ -44,6 +44,7 @@ impl Handle<Datagram> {
             Some(SocketAddr::V6(_)) => size_of::<SOCKADDR_IN6>(),
             None => 0,
         };
+        self.outside_routines().await;
         let prepare = |payload: &mut Payload| {
             payload.remote = address.map_or(Storage::EMPTY, Storage::new);
         };

@@ -65,7 +65,7 @@ impl Handle<Datagram> {
         if let Err(error) = self.check_destination(to, control) {
             return BufResult(Err(error), slice);
         }
-        let budgeted = state.budget().poll_budgeted(&Context::from_waker(Waker::noop()));
+        let budgeted = state.poll_permit(&Context::from_waker(Waker::noop()));
         let (Poll::Ready(budgeted), false) = (budgeted, state.is_sending()) else {
             return BufResult(Err(known::STATUS_DEVICE_NOT_READY), slice);
         };

@@ -153,6 +153,7 @@ impl DatagramReceiver {
             if self.handle.has_kept() {
                 return self.arrival_in_turn().await;
             }
+            self.handle.outside_routines().await;
             self.start()?;
         }
         let Some(receiving) = &mut self.receiving else {

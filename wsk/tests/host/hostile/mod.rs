@@ -1,9 +1,13 @@
-//! Safe code that tries to break the crate: owners dropped at bad moments, forgotten futures, wakers that call back, exchanged
-//! contents, and sizes at the ends of their ranges.
+//! Safe code that tries to break the crate: owners dropped at bad moments, forgotten futures and guards, wakers that call back or
+//! poll in place, exchanged contents, retained data, panics, and sizes at the ends of their ranges.
 
 mod exchanged;
 mod forgotten;
+mod guards;
+mod in_place;
 mod owners;
+mod panics;
+mod retained;
 mod sizes;
 mod wakers;
 
