@@ -138,28 +138,53 @@ typedef struct ipv6_mreq {
     ULONG ipv6mr_interface;
 } IPV6_MREQ, *PIPV6_MREQ;
 
+/* A source of a multicast group, and on which interface: for IPv4, and for either family. */
+
+typedef struct ip_mreq_source {
+    IN_ADDR imr_multiaddr;
+    IN_ADDR imr_sourceaddr;
+    IN_ADDR imr_interface;
+} IP_MREQ_SOURCE, *PIP_MREQ_SOURCE;
+
+typedef struct group_source_req {
+    ULONG gsr_interface;
+    SOCKADDR_STORAGE gsr_group;
+    SOCKADDR_STORAGE gsr_source;
+} GROUP_SOURCE_REQ, *PGROUP_SOURCE_REQ;
+
+/* Options of either level for the sources of multicast groups. */
+
+#define MCAST_BLOCK_SOURCE       43
+#define MCAST_UNBLOCK_SOURCE     44
+#define MCAST_JOIN_SOURCE_GROUP  45
+#define MCAST_LEAVE_SOURCE_GROUP 46
+
 /* Options, and types of control messages, at the level of IPv4. */
 
-#define IP_OPTIONS         1
-#define IP_TOS             3
-#define IP_TTL             4
-#define IP_MULTICAST_IF    9
-#define IP_MULTICAST_TTL   10
-#define IP_MULTICAST_LOOP  11
-#define IP_ADD_MEMBERSHIP  12
-#define IP_DROP_MEMBERSHIP 13
-#define IP_DONTFRAGMENT    14
-#define IP_PKTINFO         19
-#define IP_HOPLIMIT        21
-#define IP_RECVTTL         21
-#define IP_UNICAST_IF      31
-#define IP_RECVTOS         40
-#define IP_ECN             50
-#define IP_RECVECN         50
-#define IP_MTU_DISCOVER    71
-#define IP_MTU             73
-#define IP_RECVERR         75
-#define IP_USER_MTU        76
+#define IP_OPTIONS                1
+#define IP_TOS                    3
+#define IP_TTL                    4
+#define IP_MULTICAST_IF           9
+#define IP_MULTICAST_TTL          10
+#define IP_MULTICAST_LOOP         11
+#define IP_ADD_MEMBERSHIP         12
+#define IP_DROP_MEMBERSHIP        13
+#define IP_DONTFRAGMENT           14
+#define IP_ADD_SOURCE_MEMBERSHIP  15
+#define IP_DROP_SOURCE_MEMBERSHIP 16
+#define IP_BLOCK_SOURCE           17
+#define IP_UNBLOCK_SOURCE         18
+#define IP_PKTINFO                19
+#define IP_HOPLIMIT               21
+#define IP_RECVTTL                21
+#define IP_UNICAST_IF             31
+#define IP_RECVTOS                40
+#define IP_ECN                    50
+#define IP_RECVECN                50
+#define IP_MTU_DISCOVER           71
+#define IP_MTU                    73
+#define IP_RECVERR                75
+#define IP_USER_MTU               76
 
 /* The same for IPv6. */
 

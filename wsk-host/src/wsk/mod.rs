@@ -19,6 +19,7 @@ mod control_data;
 mod descriptors;
 mod execute;
 mod indication;
+mod membership;
 mod names;
 mod network;
 mod object;

@@ -831,6 +831,26 @@ pub const IP_DROP_MEMBERSHIP: ULONG = 0xD;
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
 pub const IP_DONTFRAGMENT: ULONG = 0xE;
 
+/// Option, level [`IPPROTO_IP`], set only: joins the multicast group, for the source, of an [`IP_MREQ_SOURCE`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+pub const IP_ADD_SOURCE_MEMBERSHIP: ULONG = 0xF;
+
+/// Option, level [`IPPROTO_IP`], set only: leaves the multicast group, for the source, of an [`IP_MREQ_SOURCE`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+pub const IP_DROP_SOURCE_MEMBERSHIP: ULONG = 0x10;
+
+/// Option, level [`IPPROTO_IP`], set only: blocks, in a joined multicast group, the source of an [`IP_MREQ_SOURCE`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+pub const IP_BLOCK_SOURCE: ULONG = 0x11;
+
+/// Option, level [`IPPROTO_IP`], set only: receives again, in a joined multicast group, from the blocked source of an [`IP_MREQ_SOURCE`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ip-socket-options).
+pub const IP_UNBLOCK_SOURCE: ULONG = 0x12;
+
 /// Option, level [`IPPROTO_IP`]: report the local address of received datagrams. Value: 0 or 1. Also the control message type (data: an [`IN_PKTINFO`]) that carries it; on a send, it selects the source address.
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ip-pktinfo).
@@ -915,6 +935,26 @@ pub const IPV6_ADD_MEMBERSHIP: ULONG = 0xC;
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/ipproto-ipv6-socket-options).
 pub const IPV6_DROP_MEMBERSHIP: ULONG = 0xD;
+
+/// Option, levels [`IPPROTO_IP`] and [`IPPROTO_IPV6`], set only: blocks, in a joined multicast group, the source of a [`GROUP_SOURCE_REQ`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+pub const MCAST_BLOCK_SOURCE: ULONG = 0x2B;
+
+/// Option, levels [`IPPROTO_IP`] and [`IPPROTO_IPV6`], set only: receives again, in a joined multicast group, from the blocked source of a [`GROUP_SOURCE_REQ`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+pub const MCAST_UNBLOCK_SOURCE: ULONG = 0x2C;
+
+/// Option, levels [`IPPROTO_IP`] and [`IPPROTO_IPV6`], set only: joins the multicast group, for the source, of a [`GROUP_SOURCE_REQ`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+pub const MCAST_JOIN_SOURCE_GROUP: ULONG = 0x2D;
+
+/// Option, levels [`IPPROTO_IP`] and [`IPPROTO_IPV6`], set only: leaves the multicast group, for the source, of a [`GROUP_SOURCE_REQ`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+pub const MCAST_LEAVE_SOURCE_GROUP: ULONG = 0x2E;
 
 /// Option, level [`IPPROTO_IPV6`], datagram sockets: do not fragment datagrams. Value: 0 or 1.
 ///
@@ -1053,6 +1093,60 @@ const _: () = {
 ///
 /// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-ipv6_mreq).
 pub type PIPV6_MREQ = *mut IPV6_MREQ;
+
+/// A source of an IPv4 multicast group, and the interface.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-ip_mreq_source).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IP_MREQ_SOURCE {
+    /// The address of the group.
+    pub imr_multiaddr: IN_ADDR,
+    /// The address of the source.
+    pub imr_sourceaddr: IN_ADDR,
+    /// An address of the interface, zero for the default interface, or the interface's index in network byte order.
+    pub imr_interface: IN_ADDR,
+}
+
+const _: () = {
+    assert!(size_of::<IP_MREQ_SOURCE>() == 12);
+    assert!(align_of::<IP_MREQ_SOURCE>() == 4);
+    assert!(core::mem::offset_of!(IP_MREQ_SOURCE, imr_multiaddr) == 0);
+    assert!(core::mem::offset_of!(IP_MREQ_SOURCE, imr_sourceaddr) == 4);
+    assert!(core::mem::offset_of!(IP_MREQ_SOURCE, imr_interface) == 8);
+};
+
+/// Pointer to [`IP_MREQ_SOURCE`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-ip_mreq_source).
+pub type PIP_MREQ_SOURCE = *mut IP_MREQ_SOURCE;
+
+/// A source of a multicast group of either family, and the interface.
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-group_source_req).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct GROUP_SOURCE_REQ {
+    /// The index of the interface, or zero for the default interface.
+    pub gsr_interface: ULONG,
+    /// The address of the group. Its port is not used.
+    pub gsr_group: SOCKADDR_STORAGE,
+    /// The address of the source, of the same family. Its port is not used.
+    pub gsr_source: SOCKADDR_STORAGE,
+}
+
+const _: () = {
+    assert!(size_of::<GROUP_SOURCE_REQ>() == 264);
+    assert!(align_of::<GROUP_SOURCE_REQ>() == 8);
+    assert!(core::mem::offset_of!(GROUP_SOURCE_REQ, gsr_interface) == 0);
+    assert!(core::mem::offset_of!(GROUP_SOURCE_REQ, gsr_group) == 8);
+    assert!(core::mem::offset_of!(GROUP_SOURCE_REQ, gsr_source) == 136);
+};
+
+/// Pointer to [`GROUP_SOURCE_REQ`].
+///
+/// Minimum Windows: Windows Vista. [Microsoft's page](https://learn.microsoft.com/windows/win32/api/ws2ipdef/ns-ws2ipdef-group_source_req).
+pub type PGROUP_SOURCE_REQ = *mut GROUP_SOURCE_REQ;
 
 /// Ioctl, without an IRP: returns the local addresses of the socket's family, a [`SOCKET_ADDRESS_LIST`]. If the buffer is too small, returns [`STATUS_BUFFER_OVERFLOW`] and the required size. IRQL: PASSIVE_LEVEL.
 ///

@@ -6,7 +6,10 @@ use wsk_sys::AF_INET;
 
 use super::UdpSocket;
 use super::option_methods::{only_v6_method, option_methods};
-use crate::options::{self, MembershipV4, MembershipV6, MulticastInterface, ip, ipv6};
+use crate::options::{
+    self, MembershipV4, MembershipV6, MulticastInterface, SourceMembershipV4, SourceMembershipV6,
+    ip, ipv6,
+};
 use crate::status::Result;
 
 option_methods! { UdpSocket:
@@ -130,8 +133,9 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// - `STATUS_INVALID_PARAMETER` or a similar status if `group` is not a multicast address, if the socket is already
-    ///   a member, or if the interface does not exist.
+    /// - `STATUS_INVALID_PARAMETER` or a similar status if `group` is not a multicast address.
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` or a similar status if the socket is already a member, or if the interface does
+    ///   not exist.
     /// - Those of [`Socket::set`](crate::socket::Socket::set).
     ///
     /// ```
@@ -200,5 +204,214 @@ impl UdpSocket {
     /// Those of [`leave_multicast_v4`](Self::leave_multicast_v4).
     pub async fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> Result<()> {
         self.as_socket().set(ipv6::DROP_MEMBERSHIP, MembershipV6 { group, interface }).await
+    }
+
+    /// Joins a multicast group for one source, on the interface with the address `interface`, or on the default interface if
+    /// that is [unspecified](Ipv4Addr::UNSPECIFIED): [`ip::ADD_SOURCE_MEMBERSHIP`]. The socket receives the group's datagrams
+    /// from that source only. Further calls add further sources.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// According to [Microsoft's page](https://learn.microsoft.com/windows/win32/winsock/multicast-socket-option-behavior):
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the socket is already a member for this source or for all sources, or if the
+    ///   interface does not exist.
+    /// - `STATUS_INVALID_PARAMETER` if `group` is not a multicast address, or if the source was blocked: see
+    ///   [`unblock_source_v4`](Self::unblock_source_v4).
+    /// - Those of [`Socket::set`](crate::socket::Socket::set).
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wsk::{Buffer, UdpSocket};
+    ///
+    /// # let host = wsk_host::Host::new(wsk_host::Config::default());
+    /// # let _entered = host.enter();
+    /// # let passive = unsafe { wsk::irql::Passive::assume() };
+    /// # let registration = wsk::Registration::register(passive)?;
+    /// # let wsk = registration.try_capture()?;
+    /// # wsk::rt::block_on(passive, async move {
+    /// const GROUP: Ipv4Addr = Ipv4Addr::new(232, 1, 2, 3);
+    /// const SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
+    /// let member = UdpSocket::bind(&wsk, (Ipv4Addr::UNSPECIFIED, 0)).await?;
+    /// member.join_ssm_v4(SOURCE, GROUP, Ipv4Addr::UNSPECIFIED).await?;
+    ///
+    /// let to = (GROUP, member.local_addr().await?.port());
+    /// let stranger = UdpSocket::bind(&wsk, (Ipv4Addr::new(127, 0, 0, 2), 0)).await?;
+    /// stranger.send_copy_to(b"not received", to).await?;
+    /// let source = UdpSocket::bind(&wsk, (SOURCE, 0)).await?;
+    /// source.send_copy_to(b"received", to).await?;
+    /// let ((size, from), _) = member.recv_from(Buffer::new(100)?).await.into_result()?;
+    /// assert_eq!((size, from), (8, source.local_addr().await?));
+    /// # Ok::<(), wsk::Error>(())
+    /// # })??;
+    /// # Ok::<(), wsk::Error>(())
+    /// ```
+    pub async fn join_ssm_v4(
+        &self,
+        source: Ipv4Addr,
+        group: Ipv4Addr,
+        interface: Ipv4Addr,
+    ) -> Result<()> {
+        let value = SourceMembershipV4 { group, source, interface };
+        self.as_socket().set(ip::ADD_SOURCE_MEMBERSHIP, value).await
+    }
+
+    /// Leaves a multicast group for one source. With its last source, the socket leaves the group: [`ip::DROP_SOURCE_MEMBERSHIP`].
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the socket is a member for other sources only.
+    /// - `STATUS_INVALID_PARAMETER` if it is not a member, or a member for all sources.
+    /// - Those of [`Socket::set`](crate::socket::Socket::set).
+    pub async fn leave_ssm_v4(
+        &self,
+        source: Ipv4Addr,
+        group: Ipv4Addr,
+        interface: Ipv4Addr,
+    ) -> Result<()> {
+        let value = SourceMembershipV4 { group, source, interface };
+        self.as_socket().set(ip::DROP_SOURCE_MEMBERSHIP, value).await
+    }
+
+    /// Blocks a source of a multicast group that was joined with [`join_multicast_v4`](Self::join_multicast_v4): [`ip::BLOCK_SOURCE`].
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` if the source is already blocked.
+    /// - `STATUS_INVALID_PARAMETER` if the socket is not a member for all sources.
+    /// - Those of [`Socket::set`](crate::socket::Socket::set).
+    pub async fn block_source_v4(
+        &self,
+        source: Ipv4Addr,
+        group: Ipv4Addr,
+        interface: Ipv4Addr,
+    ) -> Result<()> {
+        let value = SourceMembershipV4 { group, source, interface };
+        self.as_socket().set(ip::BLOCK_SOURCE, value).await
+    }
+
+    /// Receives again from a source of a multicast group that was blocked: [`ip::UNBLOCK_SOURCE`].
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_INVALID_ADDRESS_COMPONENT` or `STATUS_INVALID_PARAMETER` if the source is not blocked.
+    /// - Those of [`Socket::set`](crate::socket::Socket::set).
+    pub async fn unblock_source_v4(
+        &self,
+        source: Ipv4Addr,
+        group: Ipv4Addr,
+        interface: Ipv4Addr,
+    ) -> Result<()> {
+        let value = SourceMembershipV4 { group, source, interface };
+        self.as_socket().set(ip::UNBLOCK_SOURCE, value).await
+    }
+
+    /// Joins a multicast group for one source, on the interface with the index `interface`, or on the default interface if
+    /// that is zero: [`ipv6::JOIN_SOURCE_GROUP`].
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`join_ssm_v4`](Self::join_ssm_v4).
+    pub async fn join_ssm_v6(
+        &self,
+        source: Ipv6Addr,
+        group: Ipv6Addr,
+        interface: u32,
+    ) -> Result<()> {
+        let value = SourceMembershipV6 { group, source, interface };
+        self.as_socket().set(ipv6::JOIN_SOURCE_GROUP, value).await
+    }
+
+    /// Leaves a multicast group for one source. With its last source, the socket leaves the group: [`ipv6::LEAVE_SOURCE_GROUP`].
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`leave_ssm_v4`](Self::leave_ssm_v4).
+    pub async fn leave_ssm_v6(
+        &self,
+        source: Ipv6Addr,
+        group: Ipv6Addr,
+        interface: u32,
+    ) -> Result<()> {
+        let value = SourceMembershipV6 { group, source, interface };
+        self.as_socket().set(ipv6::LEAVE_SOURCE_GROUP, value).await
+    }
+
+    /// Blocks a source of a multicast group that was joined with [`join_multicast_v6`](Self::join_multicast_v6): [`ipv6::BLOCK_SOURCE`].
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`block_source_v4`](Self::block_source_v4).
+    pub async fn block_source_v6(
+        &self,
+        source: Ipv6Addr,
+        group: Ipv6Addr,
+        interface: u32,
+    ) -> Result<()> {
+        let value = SourceMembershipV6 { group, source, interface };
+        self.as_socket().set(ipv6::BLOCK_SOURCE, value).await
+    }
+
+    /// Receives again from a source of a multicast group that was blocked: [`ipv6::UNBLOCK_SOURCE`].
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`unblock_source_v4`](Self::unblock_source_v4).
+    pub async fn unblock_source_v6(
+        &self,
+        source: Ipv6Addr,
+        group: Ipv6Addr,
+        interface: u32,
+    ) -> Result<()> {
+        let value = SourceMembershipV6 { group, source, interface };
+        self.as_socket().set(ipv6::UNBLOCK_SOURCE, value).await
     }
 }

@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "see Safety")]
 
-use wsk_sys::{CMSGHDR, PCMSGHDR, PULONG, PVOID, ULONG};
+use wsk_sys::{CMSGHDR, GROUP_SOURCE_REQ, PCMSGHDR, PULONG, PVOID, ULONG};
 
 /// The control data of a datagram, or the value that an option or an ioctl takes or returns. It is part of the
 /// request, since WSK uses it until the request completes ([INV-26](crate::rules#inv-26),
@@ -21,13 +21,15 @@ pub(crate) struct ControlBuffer {
 }
 
 const _: () = assert!(align_of::<CMSGHDR>() <= align_of::<ControlBuffer>());
+const _: () = assert!(ControlBuffer::SIZE % 8 == 0 && ControlBuffer::HALF % 8 == 0);
 
 impl ControlBuffer {
-    /// The size in bytes: several times the total size of all control messages that this crate knows.
-    pub(crate) const SIZE: usize = 256;
+    /// The size in bytes, which is that of the longest value of an option: several times the total size of all control
+    /// messages that this crate knows.
+    pub(crate) const SIZE: usize = size_of::<GROUP_SOURCE_REQ>();
 
-    /// The size in bytes of the input half and of the output half, which do not overlap.
-    pub(crate) const HALF: usize = Self::SIZE / 2;
+    /// The size in bytes of the input half, which the output half follows.
+    pub(crate) const HALF: usize = 128;
 
     /// The flags of a datagram that is sent, which WSK does not use.
     pub(crate) const SENT: ULONG = ULONG::MAX;
@@ -46,9 +48,9 @@ impl ControlBuffer {
         unsafe { &mut *self.bytes.as_mut_ptr().cast() }
     }
 
-    /// The input half and the output half.
-    pub(crate) fn halves_mut(&mut self) -> (&mut [u8], &mut [u8]) {
-        self.bytes_mut().split_at_mut(Self::HALF)
+    /// The output half.
+    pub(crate) fn output_mut(&mut self) -> &mut [u8] {
+        self.bytes_mut().split_at_mut(Self::HALF).1
     }
 
     /// The output half.

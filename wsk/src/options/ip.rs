@@ -3,7 +3,7 @@
 use super::option::options;
 use super::{
     AllSockets, Connections, InterfaceIndex, Members, MembershipV4, MulticastInterface,
-    PathMtuDiscovery, ReadOnly, ReadWrite, SocketOption, Udp, WriteOnly,
+    PathMtuDiscovery, ReadOnly, ReadWrite, SocketOption, SourceMembershipV4, Udp, WriteOnly,
 };
 
 options! {
@@ -32,6 +32,22 @@ options! {
     /// Leaves a multicast group.
     DROP_MEMBERSHIP = IP_DROP_MEMBERSHIP "IP_DROP_MEMBERSHIP":
         MembershipV4, Members, WriteOnly, "Windows Vista";
+
+    /// Joins a multicast group for a source: only its datagrams are received.
+    ADD_SOURCE_MEMBERSHIP = IP_ADD_SOURCE_MEMBERSHIP "IP_ADD_SOURCE_MEMBERSHIP":
+        SourceMembershipV4, Members, WriteOnly, "Windows Vista";
+
+    /// Leaves a multicast group for a source.
+    DROP_SOURCE_MEMBERSHIP = IP_DROP_SOURCE_MEMBERSHIP "IP_DROP_SOURCE_MEMBERSHIP":
+        SourceMembershipV4, Members, WriteOnly, "Windows Vista";
+
+    /// Blocks a source of a multicast group that was joined with [`ADD_MEMBERSHIP`].
+    BLOCK_SOURCE = IP_BLOCK_SOURCE "IP_BLOCK_SOURCE":
+        SourceMembershipV4, Members, WriteOnly, "Windows Vista";
+
+    /// Receives again from a blocked source.
+    UNBLOCK_SOURCE = IP_UNBLOCK_SOURCE "IP_UNBLOCK_SOURCE":
+        SourceMembershipV4, Members, WriteOnly, "Windows Vista";
 
     /// Whether datagrams are never fragmented.
     DONT_FRAGMENT = IP_DONTFRAGMENT "IP_DONTFRAGMENT": bool, AllSockets, ReadWrite, "Windows Vista";

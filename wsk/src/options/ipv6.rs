@@ -3,7 +3,7 @@
 use super::option::options;
 use super::{
     AllSockets, BeforeBind, Connections, Members, MembershipV6, PathMtuDiscovery, ReadOnly,
-    ReadWrite, SocketOption, Udp, WriteOnly,
+    ReadWrite, SocketOption, SourceMembershipV6, Udp, WriteOnly,
 };
 
 options! {
@@ -32,6 +32,26 @@ options! {
     /// Leaves a multicast group.
     DROP_MEMBERSHIP = IPV6_DROP_MEMBERSHIP "IPV6_DROP_MEMBERSHIP":
         MembershipV6, Members, WriteOnly, "Windows Vista";
+
+    /// Joins a multicast group for a source: only its datagrams are received.
+    /// [Multicast options](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+    JOIN_SOURCE_GROUP = MCAST_JOIN_SOURCE_GROUP "MCAST_JOIN_SOURCE_GROUP":
+        SourceMembershipV6, Members, WriteOnly, "Windows Vista";
+
+    /// Leaves a multicast group for a source.
+    /// [Multicast options](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+    LEAVE_SOURCE_GROUP = MCAST_LEAVE_SOURCE_GROUP "MCAST_LEAVE_SOURCE_GROUP":
+        SourceMembershipV6, Members, WriteOnly, "Windows Vista";
+
+    /// Blocks a source of a multicast group that was joined with [`ADD_MEMBERSHIP`].
+    /// [Multicast options](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+    BLOCK_SOURCE = MCAST_BLOCK_SOURCE "MCAST_BLOCK_SOURCE":
+        SourceMembershipV6, Members, WriteOnly, "Windows Vista";
+
+    /// Receives again from a blocked source.
+    /// [Multicast options](https://learn.microsoft.com/windows/win32/winsock/igmp-and-windows-sockets).
+    UNBLOCK_SOURCE = MCAST_UNBLOCK_SOURCE "MCAST_UNBLOCK_SOURCE":
+        SourceMembershipV6, Members, WriteOnly, "Windows Vista";
 
     /// Whether datagrams are never fragmented.
     DONT_FRAGMENT = IPV6_DONTFRAG "IPV6_DONTFRAG": bool, AllSockets, ReadWrite, "Windows Vista";

@@ -103,11 +103,12 @@ pub use self::ioctl::{
     BufferIoctl, Ioctl, KEEP_ALIVE_VALUES, REDIRECT_CONTEXT, REDIRECT_RECORDS, RSS_SCALABILITY,
     SET_REDIRECT_RECORDS,
 };
-pub use self::option::{ReadOnly, ReadWrite, Readable, SocketOption, Writable, WriteOnly};
+pub use self::option::{Access, ReadOnly, ReadWrite, Readable, SocketOption, Writable, WriteOnly};
 pub use self::socket::{
     BROADCAST, EXCLUSIVE_ADDRESS, KEEP_ALIVE, RECEIVE_BUFFER, REUSE_ADDRESS, SEND_BUFFER,
 };
 pub use self::value::{
-    Boolean, InterfaceIndex, KeepAlive, MAX_SIZE, MembershipV4, MembershipV6, MulticastInterface,
-    OptionValue, PathMtuDiscovery, Seconds,
+    Boolean, InterfaceIndex, KeepAlive, MAX_SIZE, MAX_SIZE_WRITE_ONLY, MembershipV4, MembershipV6,
+    MulticastInterface, OptionValue, PathMtuDiscovery, Seconds, SourceMembershipV4,
+    SourceMembershipV6,
 };

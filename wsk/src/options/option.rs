@@ -9,7 +9,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::{MAX_SIZE, OptionValue};
+use super::{MAX_SIZE_WRITE_ONLY, OptionValue};
 
 /// Types without values, invariant in each: the length of a value and the sockets that an option applies to are taken
 /// from them again after the constructor has checked them.
@@ -23,13 +23,20 @@ pub struct SocketOption<T, A, M = ReadWrite> {
     types: TypeMarkers<T, A, M>,
 }
 
-impl<T: OptionValue, A, M> SocketOption<T, A, M> {
-    /// Defines an option that this crate does not have, with values of up to [`MAX_SIZE`] bytes.
+impl<T: OptionValue, A, M: Access> SocketOption<T, A, M> {
+    /// Defines an option that this crate does not have, with values of up to [`MAX_SIZE`](super::MAX_SIZE) bytes, or
+    /// [`MAX_SIZE_WRITE_ONLY`] if they can only be set.
     ///
     /// ```compile_fail,E0080
     /// use wsk::options::{AllSockets, SocketOption};
     ///
     /// const LONG: SocketOption<[u8; 129], AllSockets> = unsafe { SocketOption::new(0, 1) };
+    /// ```
+    ///
+    /// ```compile_fail,E0080
+    /// use wsk::options::{AllSockets, SocketOption, WriteOnly};
+    ///
+    /// const LONG: SocketOption<[u8; 265], AllSockets, WriteOnly> = unsafe { SocketOption::new(0, 1) };
     /// ```
     ///
     /// # Safety
@@ -44,7 +51,7 @@ impl<T: OptionValue, A, M> SocketOption<T, A, M> {
     ///   state.
     #[must_use]
     pub const unsafe fn new(level: u32, name: u32) -> Self {
-        const { assert!(T::SIZE <= MAX_SIZE, "the value is too long") };
+        const { assert!(T::SIZE <= M::MAX_SIZE, "the value is too long") };
         Self { level, name, types: PhantomData }
     }
 }
@@ -81,13 +88,19 @@ impl<T, A, M> fmt::Debug for SocketOption<T, A, M> {
     }
 }
 
+/// Whether an option can be set and read: [`ReadWrite`], [`ReadOnly`] or [`WriteOnly`].
+pub trait Access: sealed::Sealed {
+    /// The maximum size of a value in bytes.
+    const MAX_SIZE: usize;
+}
+
 /// Options that can be set.
 #[diagnostic::on_unimplemented(message = "the option can only be asked for")]
-pub trait Writable: sealed::Sealed {}
+pub trait Writable: Access {}
 
 /// Options that can be read.
 #[diagnostic::on_unimplemented(message = "the option can only be set")]
-pub trait Readable: sealed::Sealed {}
+pub trait Readable: Access {}
 
 /// Options that can be set and read.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +131,18 @@ pub enum ReadOnly {}
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum WriteOnly {}
+
+impl Access for ReadWrite {
+    const MAX_SIZE: usize = super::MAX_SIZE;
+}
+
+impl Access for ReadOnly {
+    const MAX_SIZE: usize = super::MAX_SIZE;
+}
+
+impl Access for WriteOnly {
+    const MAX_SIZE: usize = MAX_SIZE_WRITE_ONLY;
+}
 
 impl Writable for ReadWrite {}
 impl Writable for WriteOnly {}

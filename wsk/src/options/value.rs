@@ -1,16 +1,23 @@
 //! The values of options, in Rust and as bytes.
 
+use core::mem::offset_of;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use wsk_sys::{
-    IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_NOT_SET, IP_PMTUDISC_PROBE, SIZE_T, ULONG,
+    AF_INET6, GROUP_SOURCE_REQ, IP_MREQ_SOURCE, IP_PMTUDISC_DO, IP_PMTUDISC_DONT,
+    IP_PMTUDISC_NOT_SET, IP_PMTUDISC_PROBE, SIZE_T, SOCKADDR_IN6, SOCKADDR_STORAGE, ULONG,
 };
 
 use crate::status::{Result, known};
 
-/// The maximum size of a value in bytes. For larger ones, use [`BufferIoctl`](super::BufferIoctl).
+/// The maximum size of a value in bytes. For larger ones, use [`BufferIoctl`](super::BufferIoctl), or an option that can
+/// only be set.
 pub const MAX_SIZE: usize = 128;
+
+/// The maximum size in bytes of the value of an option that can only be set ([`WriteOnly`](super::WriteOnly)): that of the
+/// longest structure, `GROUP_SOURCE_REQ`.
+pub const MAX_SIZE_WRITE_ONLY: usize = size_of::<GROUP_SOURCE_REQ>();
 
 /// The type of an option's or control code's values, and their encoding as bytes.
 ///
@@ -37,7 +44,8 @@ pub trait OptionValue: 'static {
     /// The Rust type of a value.
     type Value: Send;
 
-    /// The size of a value in bytes, at most [`MAX_SIZE`]. Checked by the compiler where an option is defined.
+    /// The size of a value in bytes, at most [`MAX_SIZE`] or [`MAX_SIZE_WRITE_ONLY`]. Checked by the compiler where an option
+    /// is defined.
     const SIZE: usize;
 
     /// Encodes a value into `bytes`: [`SIZE`](Self::SIZE) bytes, initially zero.
@@ -271,6 +279,76 @@ impl OptionValue for MembershipV6 {
     }
 }
 
+/// A source of an IPv4 multicast group, and the interface: an `IP_MREQ_SOURCE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceMembershipV4 {
+    /// The address of the group.
+    pub group: Ipv4Addr,
+    /// The address of the source.
+    pub source: Ipv4Addr,
+    /// An address of the interface, or `0.0.0.n` for the one with the index `n`; unspecified for the default interface.
+    pub interface: Ipv4Addr,
+}
+
+impl OptionValue for SourceMembershipV4 {
+    type Value = Self;
+    const SIZE: usize = size_of::<IP_MREQ_SOURCE>();
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        let (group, rest) = split(bytes, offset_of!(IP_MREQ_SOURCE, imr_sourceaddr))?;
+        let (source, interface) = split(rest, 4)?;
+        put(group, value.group.octets())?;
+        put(source, value.source.octets())?;
+        put(interface, value.interface.octets())
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (group, rest) = bytes.split_at_checked(4)?;
+        let (source, interface) = rest.split_at_checked(4)?;
+        let address = Ipv4Addr::decode;
+        Some(Self {
+            group: address(group)?,
+            source: address(source)?,
+            interface: address(interface)?,
+        })
+    }
+}
+
+/// A source of an IPv6 multicast group, and the interface: a `GROUP_SOURCE_REQ`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceMembershipV6 {
+    /// The address of the group.
+    pub group: Ipv6Addr,
+    /// The address of the source.
+    pub source: Ipv6Addr,
+    /// The index of the interface, or zero for the default interface.
+    pub interface: u32,
+}
+
+impl OptionValue for SourceMembershipV6 {
+    type Value = Self;
+    const SIZE: usize = size_of::<GROUP_SOURCE_REQ>();
+
+    fn encode(value: &Self, bytes: &mut [u8]) -> Result<()> {
+        let (interface, rest) = split(bytes, offset_of!(GROUP_SOURCE_REQ, gsr_group))?;
+        let (group, source) = split(rest, size_of::<SOCKADDR_STORAGE>())?;
+        let interface = interface.first_chunk_mut().ok_or(known::STATUS_INVALID_BUFFER_SIZE)?;
+        *interface = value.interface.to_ne_bytes();
+        put_storage(group, value.group)?;
+        put_storage(source, value.source)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (interface, rest) = bytes.split_at_checked(offset_of!(GROUP_SOURCE_REQ, gsr_group))?;
+        let (group, source) = rest.split_at_checked(size_of::<SOCKADDR_STORAGE>())?;
+        Some(Self {
+            group: address_in_storage(group)?,
+            source: address_in_storage(source)?,
+            interface: u32::from_ne_bytes(*interface.first_chunk()?),
+        })
+    }
+}
+
 /// The mode of path MTU discovery: an `IP_PMTUDISC_…` value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PathMtuDiscovery(ULONG);
@@ -353,6 +431,26 @@ fn put<const N: usize>(bytes: &mut [u8], value: [u8; N]) -> Result<()> {
     Ok(())
 }
 
+/// Writes an address into the zeros of a `SOCKADDR_STORAGE`.
+fn put_storage(storage: &mut [u8], address: Ipv6Addr) -> Result<()> {
+    if storage.len() != size_of::<SOCKADDR_STORAGE>() {
+        return Err(known::STATUS_INVALID_BUFFER_SIZE);
+    }
+    let (family, rest) = split(storage, offset_of!(SOCKADDR_IN6, sin6_port))?;
+    put(family, AF_INET6.to_ne_bytes())?;
+    let skipped = offset_of!(SOCKADDR_IN6, sin6_addr) - offset_of!(SOCKADDR_IN6, sin6_port);
+    let octets = split(rest, skipped)?.1.first_chunk_mut();
+    *octets.ok_or(known::STATUS_INVALID_BUFFER_SIZE)? = address.octets();
+    Ok(())
+}
+
+/// The address in a `SOCKADDR_STORAGE`, if it is one of IPv6.
+fn address_in_storage(storage: &[u8]) -> Option<Ipv6Addr> {
+    let is_v6 = *storage.first_chunk()? == AF_INET6.to_ne_bytes();
+    let octets = storage.get(offset_of!(SOCKADDR_IN6, sin6_addr)..)?.first_chunk::<16>()?;
+    is_v6.then(|| Ipv6Addr::from(*octets))
+}
+
 /// See [`put`].
 fn split(bytes: &mut [u8], at: usize) -> Result<(&mut [u8], &mut [u8])> {
     bytes.split_at_mut_checked(at).ok_or(known::STATUS_INVALID_BUFFER_SIZE)
@@ -367,13 +465,16 @@ mod tests {
     where
         T::Value: PartialEq + core::fmt::Debug,
     {
-        let mut bytes = [0; MAX_SIZE];
+        let mut bytes = [0; MAX_SIZE_WRITE_ONLY];
         let bytes = &mut bytes[..T::SIZE];
         T::encode(value, bytes).expect("a value");
         assert_eq!(bytes, expected);
         assert_eq!(T::decode(bytes).as_ref(), Some(value));
         if T::SIZE > 1 {
-            assert!(T::encode(value, &mut [0; MAX_SIZE]).is_err(), "bytes of another size");
+            assert!(
+                T::encode(value, &mut [0; MAX_SIZE_WRITE_ONLY + 1]).is_err(),
+                "bytes of another size"
+            );
         }
     }
 
@@ -394,7 +495,26 @@ mod tests {
             &MembershipV4 { group, interface },
             &[239, 0, 0, 1, 192, 0, 2, 7],
         );
+        let source = Ipv4Addr::new(192, 0, 2, 9);
+        there_and_back::<SourceMembershipV4>(
+            &SourceMembershipV4 { group, source, interface },
+            &[239, 0, 0, 1, 192, 0, 2, 9, 192, 0, 2, 7],
+        );
         let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+        let source = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9);
+        // Two structures `SOCKADDR_STORAGE` of 128 bytes, of the family 23, behind the index and its padding.
+        let mut expected = [0; 264];
+        expected[..4].copy_from_slice(&5_u32.to_ne_bytes());
+        for (start, address) in [(8, group), (136, source)] {
+            expected[start..start + 2].copy_from_slice(&23_u16.to_ne_bytes());
+            expected[start + 8..start + 24].copy_from_slice(&address.octets());
+        }
+        there_and_back::<SourceMembershipV6>(
+            &SourceMembershipV6 { group, source, interface: 5 },
+            &expected,
+        );
+        expected[136] = 2;
+        assert_eq!(SourceMembershipV6::decode(&expected), None, "a source of IPv4");
         let mut expected = std::vec![0xff, 2];
         expected.resize(15, 0);
         expected.push(1);

@@ -22,7 +22,7 @@ use crate::buffer::MdlChain;
 use crate::category::Category;
 use crate::dispatch::BasicDispatch;
 use crate::operation::{ControlBuffer, OptionalFunction, Payload, RequestKind, RequestOutcome};
-use crate::options::MAX_SIZE;
+use crate::options::{MAX_SIZE, MAX_SIZE_WRITE_ONLY};
 use crate::status::{Result, known};
 
 /// The target of a control request: an option or an ioctl.
@@ -34,6 +34,8 @@ pub(super) struct ControlTarget {
 }
 
 const _: () = assert!(MAX_SIZE <= ControlBuffer::HALF);
+const _: () = assert!(MAX_SIZE <= ControlBuffer::SIZE - ControlBuffer::HALF);
+const _: () = assert!(MAX_SIZE_WRITE_ONLY <= ControlBuffer::SIZE);
 
 /// Memory that WSK reads or writes: its address and its size in bytes.
 type MemoryRange = (PVOID, usize);
@@ -79,8 +81,9 @@ pub(super) fn written(payload: &Payload, size: usize) -> &[u8] {
 }
 
 impl<C: Category> Handle<C> {
-    /// Makes a request of `WskControlSocket` with a value of up to [`MAX_SIZE`] bytes in, and room for as
-    /// many out ([INV-27](crate::rules#inv-27)). `finish` takes the value that came out.
+    /// Makes a request of `WskControlSocket` with a value of up to [`MAX_SIZE`] bytes in, and room for as many out, or with
+    /// one of up to [`MAX_SIZE_WRITE_ONLY`] bytes in alone ([INV-27](crate::rules#inv-27)). `finish` takes the value that
+    /// came out.
     ///
     /// # Safety
     ///
@@ -116,7 +119,8 @@ impl<C: Category> Handle<C> {
         F: FnOnce(&mut Payload, usize) -> T + Send,
     {
         let state = self.state();
-        let in_flight = if input.len() > MAX_SIZE || output_size > MAX_SIZE {
+        let max_input = if output_size == 0 { MAX_SIZE_WRITE_ONLY } else { MAX_SIZE };
+        let in_flight = if input.len() > max_input || output_size > MAX_SIZE {
             Err(known::STATUS_INVALID_BUFFER_SIZE)
         } else {
             let refusals = &state.client().refusals;
@@ -124,9 +128,11 @@ impl<C: Category> Handle<C> {
             let idle = || unsafe { state.idle() };
             let idle = refusals.check(OptionalFunction::ControlSocket).and_then(|()| idle());
             idle.and_then(|mut idle| {
-                let (given, taken) = idle.payload().control.halves_mut();
+                let control_buffer = &mut idle.payload().control;
+                control_buffer.output_mut().fill(0);
+                // A long value, which has no output, fills both halves.
+                let given = control_buffer.bytes_mut();
                 given.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
-                taken.fill(0);
                 prepare(idle.payload());
                 let input_size = input.len();
                 let call = |irp, payload: *mut Payload| {
@@ -134,7 +140,7 @@ impl<C: Category> Handle<C> {
                     let area = unsafe { &raw mut (*payload).control };
                     // SAFETY: the payload is the request's, and stays until it completes (INV-27).
                     let input: PVOID = unsafe { ControlBuffer::start(area) };
-                    // SAFETY: the area is twice as long.
+                    // SAFETY: the area is longer than its first half.
                     let output = unsafe { input.byte_add(ControlBuffer::HALF) };
                     // SAFETY: the socket is open; the code takes such values, by this function's contract, and the
                     // payload keeps them.

@@ -14,13 +14,14 @@ use super::state::State;
 use crate::buffer::{BufResult, ContiguousIoBuf};
 use crate::category::Category;
 use crate::options::{
-    AppliesTo, AskedOf, BufferIoctl, Ioctl, MAX_SIZE, OptionValue, Readable, SocketOption, Writable,
+    AppliesTo, AskedOf, BufferIoctl, Ioctl, MAX_SIZE_WRITE_ONLY, OptionValue, Readable,
+    SocketOption, Writable,
 };
 use crate::status::{Result, known};
 
 /// The bytes of a value. They fit: definitions of options must ensure that.
-fn encode<T: OptionValue>(value: &T::Value) -> Result<[u8; MAX_SIZE]> {
-    let mut bytes = [0; MAX_SIZE];
+fn encode<T: OptionValue>(value: &T::Value) -> Result<[u8; MAX_SIZE_WRITE_ONLY]> {
+    let mut bytes = [0; MAX_SIZE_WRITE_ONLY];
     T::encode(value, &mut bytes[..T::SIZE])?;
     Ok(bytes)
 }

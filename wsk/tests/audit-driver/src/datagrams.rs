@@ -89,6 +89,30 @@ futures! {
     "UdpSocket::leave_multicast_v6": |(socket, group, own): (Udp, Ipv6Addr, u32)| {
         socket.leave_multicast_v6(group, own)
     };
+    "UdpSocket::join_ssm_v4": |(socket, source, group, own): (Udp, Ipv4Addr, Ipv4Addr, Ipv4Addr)| {
+        socket.join_ssm_v4(source, group, own)
+    };
+    "UdpSocket::leave_ssm_v4": |(socket, source, group, own): (Udp, Ipv4Addr, Ipv4Addr, Ipv4Addr)| {
+        socket.leave_ssm_v4(source, group, own)
+    };
+    "UdpSocket::block_source_v4": |(socket, source, group, own): (Udp, Ipv4Addr, Ipv4Addr, Ipv4Addr)| {
+        socket.block_source_v4(source, group, own)
+    };
+    "UdpSocket::unblock_source_v4": |(socket, source, group, own): (Udp, Ipv4Addr, Ipv4Addr, Ipv4Addr)| {
+        socket.unblock_source_v4(source, group, own)
+    };
+    "UdpSocket::join_ssm_v6": |(socket, source, group, own): (Udp, Ipv6Addr, Ipv6Addr, u32)| {
+        socket.join_ssm_v6(source, group, own)
+    };
+    "UdpSocket::leave_ssm_v6": |(socket, source, group, own): (Udp, Ipv6Addr, Ipv6Addr, u32)| {
+        socket.leave_ssm_v6(source, group, own)
+    };
+    "UdpSocket::block_source_v6": |(socket, source, group, own): (Udp, Ipv6Addr, Ipv6Addr, u32)| {
+        socket.block_source_v6(source, group, own)
+    };
+    "UdpSocket::unblock_source_v6": |(socket, source, group, own): (Udp, Ipv6Addr, Ipv6Addr, u32)| {
+        socket.unblock_source_v6(source, group, own)
+    };
 }
 
 futures! {

@@ -7,7 +7,8 @@ use core::time::Duration;
 use wsk::Buffer;
 use wsk::options::{
     self, AllSockets, BufferIoctl, Connections, Ioctl, KeepAlive, MembershipV4, MembershipV6,
-    MulticastInterface, PathMtuDiscovery, SocketOption, ip, ipv6, tcp, udp,
+    MulticastInterface, PathMtuDiscovery, SocketOption, SourceMembershipV4, SourceMembershipV6, ip,
+    ipv6, tcp, udp,
 };
 use wsk::socket::{BasicSocket, ConnectionSocket, DatagramSocket};
 
@@ -53,6 +54,12 @@ futures! {
     };
     "Socket::set<MembershipV6>": |(socket, group): (Datagrams, MembershipV6)| {
         socket.set(ipv6::ADD_MEMBERSHIP, group)
+    };
+    "Socket::set<SourceMembershipV4>": |(socket, group): (Datagrams, SourceMembershipV4)| {
+        socket.set(ip::ADD_SOURCE_MEMBERSHIP, group)
+    };
+    "Socket::set<SourceMembershipV6>": |(socket, group): (Datagrams, SourceMembershipV6)| {
+        socket.set(ipv6::JOIN_SOURCE_GROUP, group)
     };
     "Socket::set<PathMtuDiscovery>": |(socket, value): (Datagrams, PathMtuDiscovery)| {
         socket.set(ip::MTU_DISCOVERY, value)

@@ -1,12 +1,14 @@
 //! Groups, broadcasts, and the options around them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use test_support::connection::buffer;
 use test_support::futures::poll_times;
 use test_support::scenario::with_all_timings;
 use wsk::options::{self, MulticastInterface, ip, ipv6};
 use wsk::socket::{DatagramSocket, Family};
+use wsk::time::timeout;
 use wsk::{Buffer, ErrorKind, Result, UdpSocket};
 
 use super::bound;
@@ -42,7 +44,7 @@ fn group_members_receive_until_they_leave() {
             sender.send_to(buffer(b"before")?, to).await.into_result()?;
             assert_eq!(leave(&member, group).await.unwrap_err().kind(), ErrorKind::InvalidInput);
             join(&member, group).await?;
-            assert_eq!(join(&member, group).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+            assert_eq!(join(&member, group).await.unwrap_err().kind(), ErrorKind::AddrNotAvailable);
             assert_eq!(join(&member, local).await.unwrap_err().kind(), ErrorKind::InvalidInput);
             let socket = member.as_socket();
             socket.set_receive_packet_info(true).await?;
@@ -174,6 +176,97 @@ fn the_interface_and_the_hops_of_multicasts_are_set() {
         v4.send_copy_to(b"four", (Ipv4Addr::LOCALHOST, port)).await?;
         let (_, from) = dual.recv_from_into(&mut [0; 4]).await?;
         assert_eq!(from.ip().to_canonical(), IpAddr::from(Ipv4Addr::LOCALHOST));
+        Ok(())
+    });
+}
+
+/// The senders of all datagrams on their way to a socket, sorted. They arrive within a second of virtual time.
+async fn arrivals(socket: &UdpSocket) -> Result<Vec<SocketAddr>> {
+    const SECOND: Duration = Duration::from_secs(1);
+    let mut senders = Vec::new();
+    let mut bytes = [0; 9];
+    while let Ok(received) = timeout(SECOND, socket.recv_from_into(&mut bytes)).await {
+        senders.push(received?.1);
+    }
+    senders.sort();
+    Ok(senders)
+}
+
+/// With the order of arguments of `socket2` and tokio: the source first.
+#[test]
+fn members_choose_their_sources() {
+    with_all_timings(async |wsk| {
+        const GROUP: Ipv4Addr = Ipv4Addr::new(232, 1, 2, 3);
+        const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+        let (any, own) = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::LOCALHOST);
+        let member = UdpSocket::bind(&wsk, (any, 0)).await?;
+        let (sender, from) = at(&wsk, (own, 0)).await?;
+        let (stranger, stranger_at) = at(&wsk, (STRANGER, 0)).await?;
+        let to = (GROUP, member.local_addr().await?.port());
+        // The senders of what arrives when both have sent.
+        let senders = async || {
+            for socket in [&sender, &stranger] {
+                socket.send_to(buffer(b"multicast")?, to).await.into_result()?;
+            }
+            arrivals(&member).await
+        };
+        let kind = |result: Result<()>| result.unwrap_err().kind();
+
+        assert_eq!(kind(member.leave_ssm_v4(own, GROUP, any).await), ErrorKind::InvalidInput);
+        member.join_ssm_v4(own, GROUP, any).await?;
+        assert_eq!(senders().await?, [from]);
+        let again = member.join_ssm_v4(own, GROUP, any).await;
+        assert_eq!(kind(again), ErrorKind::AddrNotAvailable);
+        let for_all = member.join_multicast_v4(GROUP, any).await;
+        assert_eq!(kind(for_all), ErrorKind::AddrNotAvailable);
+        let blocked = member.block_source_v4(STRANGER, GROUP, any).await;
+        assert_eq!(kind(blocked), ErrorKind::InvalidInput);
+        member.join_ssm_v4(STRANGER, GROUP, any).await?;
+        assert_eq!(senders().await?, [from, stranger_at]);
+        member.leave_ssm_v4(own, GROUP, any).await?;
+        assert_eq!(senders().await?, [stranger_at]);
+        member.leave_ssm_v4(STRANGER, GROUP, any).await?;
+        assert!(senders().await?.is_empty());
+
+        member.join_multicast_v4(GROUP, any).await?;
+        member.block_source_v4(STRANGER, GROUP, any).await?;
+        assert_eq!(senders().await?, [from]);
+        member.unblock_source_v4(STRANGER, GROUP, any).await?;
+        assert_eq!(senders().await?, [from, stranger_at]);
+        let unknown = member.join_ssm_v4(own, GROUP, Ipv4Addr::new(0, 0, 0, 9)).await;
+        assert_eq!(kind(unknown), ErrorKind::AddrNotAvailable);
+        Ok(())
+    });
+}
+
+#[test]
+fn members_choose_their_sources_of_ipv6() {
+    const GROUP: Ipv6Addr = Ipv6Addr::new(0xFF35, 0, 0, 0, 0, 0, 1, 3);
+    const OTHER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 9);
+    with_all_timings(async |wsk| {
+        let own = Ipv6Addr::LOCALHOST;
+        let member = UdpSocket::bind(&wsk, (Ipv6Addr::UNSPECIFIED, 0)).await?;
+        let (sender, from) = at(&wsk, (own, 0)).await?;
+        let to = (GROUP, member.local_addr().await?.port());
+        let is_received = async || {
+            sender.send_to(buffer(b"multicast")?, to).await.into_result()?;
+            Ok::<_, wsk::Error>(arrivals(&member).await? == [from])
+        };
+        member.join_ssm_v6(OTHER, GROUP, 0).await?;
+        assert!(!is_received().await?);
+        member.join_ssm_v6(own, GROUP, 0).await?;
+        assert!(is_received().await?);
+        member.leave_ssm_v6(own, GROUP, 0).await?;
+        assert!(!is_received().await?);
+        member.leave_ssm_v6(OTHER, GROUP, 1).await?;
+        member.join_multicast_v6(GROUP, 0).await?;
+        member.block_source_v6(own, GROUP, 0).await?;
+        assert!(!is_received().await?);
+        member.unblock_source_v6(own, GROUP, 0).await?;
+        assert!(is_received().await?);
+        for polls in 0..6 {
+            poll_times(member.join_ssm_v6(own, GROUP, 0), polls).await;
+        }
         Ok(())
     });
 }

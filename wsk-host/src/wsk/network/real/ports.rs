@@ -56,6 +56,7 @@ impl RealNetwork {
         if binding.kind.is_datagram() {
             datagrams = Some(datagrams::UdpState::new(&inner, &binding.settings)?);
             settings::fragment(&inner, true)?;
+            settings::require_membership(&inner)?;
         }
         for setting in &binding.settings {
             settings::apply(&inner, setting)?;

@@ -57,7 +57,7 @@ impl SimulatedNetwork {
                 segment: None,
                 error: None,
             };
-            let receivers = self.receivers(to);
+            let receivers = self.receivers(from.ip(), to);
             for &receiver in &receivers {
                 self.carry(receiver, &datagram);
             }
@@ -86,9 +86,9 @@ impl SimulatedNetwork {
         }
     }
 
-    /// Whom a datagram reaches: a group all of its members, one address the socket that is bound most
-    /// closely to it.
-    fn receivers(&self, to: SocketAddr) -> Vec<u64> {
+    /// Whom a datagram reaches: a group all of its members that receive from the sender, one address the socket that is
+    /// bound most closely to it.
+    fn receivers(&self, from: IpAddr, to: SocketAddr) -> Vec<u64> {
         let ip = to.ip();
         let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
         let candidates = self.endpoints.at_port(to.port()).filter(|(_, endpoint)| {
@@ -96,7 +96,7 @@ impl SimulatedNetwork {
                 && if is_broadcast {
                     endpoint.is_v4() || !endpoint.binding.only_v6
                 } else if ip.is_multicast() {
-                    endpoint.groups.contains(&ip)
+                    endpoint.groups.receives(ip, from)
                 } else {
                     endpoint.receives(to)
                 }

@@ -10,6 +10,7 @@ use super::super::{Binding, EndpointKind, IncomingDatagram};
 use super::dynamic_ports::DynamicPorts;
 use super::link::{ConnectionRequest, Link};
 use crate::kernel::schedule::Ticks;
+use crate::wsk::membership::Memberships;
 
 /// A socket of the network.
 pub(super) struct Endpoint {
@@ -17,7 +18,7 @@ pub(super) struct Endpoint {
     pub(super) binding: Binding,
     pub(super) role: EndpointState,
     pub(super) datagrams: VecDeque<(Ticks, IncomingDatagram)>,
-    pub(super) groups: BTreeSet<IpAddr>,
+    pub(super) groups: Memberships,
     /// The other side of a connection that this one has asked for, when its listener has accepted it.
     pub(super) server: Option<u64>,
     /// The largest datagram that several are made one of; zero if none are.
@@ -46,7 +47,7 @@ impl Endpoint {
             local,
             role,
             datagrams: VecDeque::new(),
-            groups: BTreeSet::new(),
+            groups: Memberships::default(),
             server: None,
             coalesces: 0,
             errors: BTreeSet::new(),

@@ -22,9 +22,9 @@ use crate::kernel::config::Timing;
 use crate::kernel::random::Random;
 use crate::kernel::schedule::{Ticks, ticks};
 use crate::wsk::config::{Config, Faults};
+use crate::wsk::membership::{Interface, MembershipRequest};
 use crate::wsk::options::Setting;
 use endpoint::{EndpointState, Endpoints, seen_by};
-use settings::Interface;
 
 /// The index of the machine's only interface.
 const INTERFACE: u32 = 1;
@@ -159,8 +159,9 @@ impl NetworkBackend for SimulatedNetwork {
     }
 
     fn set(&mut self, id: u64, setting: &Setting) -> Result<(), NTSTATUS> {
-        if let Some(interface) = settings::interface(setting) {
-            let exists = match interface {
+        let request = MembershipRequest::of(setting)?;
+        if let Some(request) = request {
+            let exists = match request.interface {
                 Interface::Address(ip) => self.has_address(ip.into()),
                 Interface::Index(index) => index == 0 || self.has_interface(index),
             };
@@ -168,10 +169,12 @@ impl NetworkBackend for SimulatedNetwork {
                 return Err(STATUS_INVALID_ADDRESS_COMPONENT);
             }
         }
-        match self.endpoints.get_mut(id) {
-            Some(endpoint) => endpoint.set(setting),
-            None => Err(STATUS_INVALID_DEVICE_STATE),
+        let endpoint = self.endpoints.get_mut(id).ok_or(STATUS_INVALID_DEVICE_STATE)?;
+        if let Some(request) = request {
+            return endpoint.groups.change(request.group, request.change);
         }
+        endpoint.set(setting);
+        Ok(())
     }
 
     fn addresses(&self) -> Vec<IpAddr> {

@@ -27,7 +27,7 @@ impl SimulatedNetwork {
         }
         let mut endpoint = Endpoint::new(local, binding.clone());
         for setting in &binding.settings {
-            endpoint.set(setting)?;
+            endpoint.set(setting);
         }
         self.endpoints.insert(id, endpoint);
         Ok(())
