@@ -26,3 +26,6 @@ pub use local::LocalSpawner;
 pub use runtime::Runtime;
 pub use spawner::Spawner;
 pub use yield_now::yield_now;
+
+#[cfg(all(test, loom))]
+pub(crate) use scheduler::loom_tests::Workers;

@@ -286,3 +286,231 @@ fn take_lowest(bits: &mut u64) -> Option<usize> {
     *bits &= bits.wrapping_sub(1);
     (lowest < u64::BITS).then_some(lowest as usize)
 }
+
+#[cfg(all(test, loom))]
+pub(crate) mod loom_tests {
+    //! All interleavings, with few preemptions, of the threads of a runtime, and of those that spawn, wake, abort and await
+    //! their tasks. Run by `cargo xtask test loom`.
+
+    use core::future::{pending, poll_fn};
+    use core::task::{Poll, Waker};
+    use std::vec::Vec;
+
+    use loom::cell::UnsafeCell;
+    use loom::sync::atomic::{AtomicBool, Ordering};
+    use loom::sync::{Arc as LoomArc, Mutex};
+    use loom::thread;
+
+    use super::super::spawner::Spawner;
+    use super::super::worker::work;
+    use super::*;
+    use crate::status::known;
+    use crate::sync::model::{block_on, with_few_preemptions, with_preemptions};
+
+    fn passive() -> Passive {
+        // SAFETY: a model has no levels.
+        unsafe { Passive::assume() }
+    }
+
+    /// The threads of a runtime.
+    pub(crate) struct Workers {
+        scheduler: Arc<Scheduler>,
+        threads: Vec<thread::JoinHandle<()>>,
+    }
+
+    impl Workers {
+        pub(crate) fn start(count: usize) -> Self {
+            let scheduler = Scheduler::new(count).unwrap();
+            let start = |worker| {
+                scheduler.add_worker();
+                let scheduler = scheduler.clone();
+                thread::spawn(move || work(&scheduler, worker, passive()))
+            };
+            let threads = (0..count).map(start).collect();
+            Self { scheduler, threads }
+        }
+
+        pub(crate) fn spawner(&self) -> Spawner {
+            Spawner::new(self.scheduler.clone())
+        }
+
+        pub(crate) fn end(self) {
+            self.scheduler.stop();
+            for thread in self.threads {
+                thread.join().unwrap();
+            }
+        }
+    }
+
+    /// Opened by one thread, awaited by a task.
+    pub(crate) struct Gate {
+        is_open: AtomicBool,
+        waker: Mutex<Option<Waker>>,
+    }
+
+    impl Gate {
+        pub(crate) fn new() -> LoomArc<Self> {
+            LoomArc::new(Self { is_open: AtomicBool::new(false), waker: Mutex::new(None) })
+        }
+
+        pub(crate) fn open(&self) {
+            self.is_open.store(true, Ordering::Release);
+            let waker = self.waker.lock().unwrap().take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+
+        pub(crate) async fn opened(&self) {
+            poll_fn(|context| {
+                *self.waker.lock().unwrap() = Some(context.waker().clone());
+                if self.is_open.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    }
+
+    /// Uses, each counted once, and drops, each counted a thousand times.
+    struct Uses(UnsafeCell<u32>);
+
+    // SAFETY: loom checks that no two threads use it at once.
+    unsafe impl Send for Uses {}
+    // SAFETY: loom checks that no two threads use it at once.
+    unsafe impl Sync for Uses {}
+
+    /// What a future owns. It is used by one thread at a time, and dropped once, before its task is done.
+    pub(crate) struct Owned(LoomArc<Uses>);
+
+    /// Sees what the future has done with an [`Owned`].
+    pub(crate) struct Witness(LoomArc<Uses>);
+
+    pub(crate) fn owned() -> (Owned, Witness) {
+        let uses = LoomArc::new(Uses(UnsafeCell::new(0)));
+        (Owned(LoomArc::clone(&uses)), Witness(uses))
+    }
+
+    impl Owned {
+        pub(crate) fn touch(&mut self) {
+            // SAFETY: loom checks that no other thread uses it meanwhile.
+            self.0.0.with_mut(|value| unsafe { *value += 1 });
+        }
+    }
+
+    impl Drop for Owned {
+        fn drop(&mut self) {
+            // SAFETY: loom checks that no other thread uses it meanwhile.
+            self.0.0.with_mut(|value| unsafe { *value += 1000 });
+        }
+    }
+
+    impl Witness {
+        pub(crate) fn was_dropped_once(&self) -> bool {
+            // SAFETY: loom checks that no other thread writes to it meanwhile.
+            self.0.0.with(|value| unsafe { *value } / 1000 == 1)
+        }
+    }
+
+    /// A wake is not lost, whenever it comes.
+    #[test]
+    fn a_task_that_is_woken_is_polled_again() {
+        with_few_preemptions(|| {
+            let (workers, gate) = (Workers::start(1), Gate::new());
+            let (mut owned, witness) = owned();
+            let opened = LoomArc::clone(&gate);
+            let task = workers.spawner().spawn(async move {
+                owned.touch();
+                opened.opened().await;
+                owned.touch();
+                7
+            });
+            gate.open();
+            assert_eq!(block_on(task.unwrap()), Ok(7));
+            assert!(witness.was_dropped_once());
+            workers.end();
+        });
+    }
+
+    /// A task is aborted before, while or after it is polled and woken: its future is dropped once, before its handle is ready.
+    #[test]
+    fn a_task_is_aborted() {
+        with_preemptions(2, || {
+            let (workers, gate) = (Workers::start(1), Gate::new());
+            let (mut owned, witness) = owned();
+            let opened = LoomArc::clone(&gate);
+            let task = workers.spawner().spawn(async move {
+                owned.touch();
+                opened.opened().await;
+                owned.touch();
+            });
+            let task = task.unwrap();
+            let abort = task.abort_handle();
+            let opener = thread::spawn(move || gate.open());
+            abort.abort();
+            let result = block_on(task);
+            assert!(matches!(result, Ok(()) | Err(known::STATUS_CANCELLED)));
+            assert!(witness.was_dropped_once());
+            opener.join().unwrap();
+            workers.end();
+        });
+    }
+
+    /// No task of an aborted handle is left to the end of its runtime.
+    #[test]
+    fn an_abort_ends_a_task_that_nothing_wakes() {
+        with_few_preemptions(|| {
+            let workers = Workers::start(1);
+            let (owned, witness) = owned();
+            let task = workers.spawner().spawn(async move {
+                let _owned = owned;
+                pending::<()>().await;
+            });
+            let task = task.unwrap();
+            task.abort();
+            assert_eq!(block_on(task), Err(known::STATUS_CANCELLED));
+            assert!(witness.was_dropped_once());
+            workers.end();
+        });
+    }
+
+    /// Two workers that become idle miss no task.
+    #[test]
+    fn idle_workers_miss_no_task() {
+        with_preemptions(1, || {
+            let workers = Workers::start(2);
+            let spawner = workers.spawner();
+            let tasks = [1, 2].map(|value| spawner.spawn(async move { value }).unwrap());
+            assert!(workers.scheduler.wait_until_idle(passive(), None));
+            for (task, value) in tasks.into_iter().zip([1, 2]) {
+                assert!(task.is_finished());
+                assert_eq!(block_on(task), Ok(value));
+            }
+            workers.end();
+        });
+    }
+
+    /// A task that is spawned while its runtime stops is refused, or dropped by the runtime. Its handle may be dropped, too.
+    #[test]
+    fn a_task_is_spawned_while_its_runtime_stops() {
+        for keeps_handle in [true, false] {
+            with_few_preemptions(move || {
+                let workers = Workers::start(1);
+                let (mut owned, witness) = owned();
+                let spawner = workers.spawner();
+                let spawning = thread::spawn(move || {
+                    let task = spawner.spawn(async move {
+                        owned.touch();
+                        owned
+                    });
+                    match task {
+                        Ok(task) if keeps_handle => drop(block_on(task)),
+                        Ok(task) => drop(task),
+                        Err(error) => assert_eq!(error, known::STATUS_CANCELLED),
+                    }
+                });
+                workers.end();
+                spawning.join().unwrap();
+                assert!(witness.was_dropped_once());
+            });
+        }
+    }
+}

@@ -37,7 +37,7 @@ pub(super) unsafe extern "C" fn run(context: PVOID) {
 }
 
 /// Runs tasks until the runtime stops, and drops those that are left then.
-fn work(scheduler: &Scheduler, worker: usize, passive: Passive) {
+pub(super) fn work(scheduler: &Scheduler, worker: usize, passive: Passive) {
     loop {
         match scheduler.next(worker) {
             NextStep::Run(task) => task.run(),

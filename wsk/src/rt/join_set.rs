@@ -276,3 +276,62 @@ impl<T> fmt::Debug for JoinSet<T> {
         f.debug_struct("JoinSet").field("len", &self.len()).finish()
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings, with few preemptions, of the tasks of a set, and of its owner. Run by `cargo xtask test loom`.
+
+    use core::future::pending;
+
+    use super::*;
+    use crate::executor::Workers;
+    use crate::sync::model::{block_on, with_few_preemptions, with_preemptions};
+
+    /// Each output is returned once, and the owner that waits for it is woken.
+    #[test]
+    fn each_task_is_joined_once() {
+        with_preemptions(2, || {
+            let workers = Workers::start(1);
+            let mut set = JoinSet::new(workers.spawner()).unwrap();
+            for value in [1, 2] {
+                set.spawn(async move { value }).unwrap();
+            }
+            let sum = block_on(async {
+                let mut sum = 0;
+                while let Some(value) = set.join_next().await {
+                    sum += value.unwrap();
+                }
+                sum
+            });
+            assert_eq!(sum, 3);
+            drop(set);
+            workers.end();
+        });
+    }
+
+    /// A task that nothing else wakes is aborted before, while or after it is polled.
+    #[test]
+    fn a_set_is_shut_down() {
+        with_few_preemptions(|| {
+            let workers = Workers::start(1);
+            let mut set = JoinSet::new(workers.spawner()).unwrap();
+            set.spawn(pending::<()>()).unwrap();
+            block_on(set.shutdown());
+            assert!(set.is_empty());
+            drop(set);
+            workers.end();
+        });
+    }
+
+    /// The set is dropped while its task runs.
+    #[test]
+    fn a_set_is_dropped() {
+        with_few_preemptions(|| {
+            let workers = Workers::start(1);
+            let mut set = JoinSet::new(workers.spawner()).unwrap();
+            set.spawn(async { 1 }).unwrap();
+            drop(set);
+            workers.end();
+        });
+    }
+}

@@ -177,3 +177,48 @@ impl fmt::Debug for TaskTracker {
 }
 
 opaque_debug!(TaskTrackerToken);
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings of tasks that end, and of tasks that wait for that. Run by `cargo xtask test loom`.
+
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::model::{block_on, with_few_preemptions};
+
+    /// The wait ends after the last task and the close, in whatever order they come.
+    #[test]
+    fn a_wait_ends_with_the_last_task() {
+        with_few_preemptions(|| {
+            let tracker = TaskTracker::new().unwrap();
+            let tokens = [tracker.token(), tracker.token()];
+            let ends = tokens.map(|token| thread::spawn(move || drop(token)));
+            tracker.close();
+            block_on(tracker.wait());
+            assert!(tracker.is_empty());
+            for end in ends {
+                end.join().unwrap();
+            }
+        });
+    }
+
+    /// A group that is reopened at once has ended for those who waited.
+    #[test]
+    fn a_wait_ends_although_the_group_is_reopened() {
+        with_few_preemptions(|| {
+            let tracker = TaskTracker::new().unwrap();
+            let token = tracker.token();
+            let waits = {
+                let tracker = tracker.clone();
+                thread::spawn(move || block_on(tracker.wait()))
+            };
+            tracker.close();
+            drop(token);
+            // If the other thread has not begun to wait before, it waits for this close.
+            tracker.reopen();
+            tracker.close();
+            waits.join().unwrap();
+        });
+    }
+}

@@ -43,7 +43,6 @@ impl ThreadRecord {
 pub(crate) struct EndedThreads(AtomicPtr<ThreadRecord>);
 
 impl EndedThreads {
-    #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
     }

@@ -176,7 +176,7 @@ pub(super) static STEPS: [Step; 41] = [
     Step {
         name: "loom",
         is_for_releases: false,
-        about: "all interleavings of requests, counts, and the primitives of `wsk::sync`",
+        about: "all interleavings of requests, counts, executors and their tasks, and the primitives of `wsk::sync`",
         needs: nothing,
         run: loom,
     },
@@ -495,8 +495,7 @@ fn loom() -> Result<()> {
     let arguments = ["test", "--quiet", "--package", "wsk", "--lib", "loom_tests"];
     // This configuration must not apply to macros and build scripts; cargo separates them if the target is named.
     let target = ["--target", "host-tuple"];
-    // Not optimized: the models take six seconds of processor time, and optimizing costs thirty seconds more than it
-    // saves.
+    // Not optimized: the models take twenty seconds of processor time, and optimizing costs more than thirty.
     run(&cargo_command(&shell, &[&arguments[..], &target].concat())
         .envs([linted::WHOLE, ("RUSTFLAGS", "--cfg loom")]))
 }

@@ -219,3 +219,93 @@ unsafe extern "C" fn run(_dpc: *mut KDPC, context: PVOID, _first: PVOID, _second
         rundown.end(ObjectKind::DpcQueue);
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    //! All interleavings, with few preemptions, of the turns of a DPC, and of threads that wake and end its tasks. Run by
+    //! `cargo xtask test loom`.
+
+    use core::future::{Future, pending};
+
+    use loom::sync::Arc as LoomArc;
+    use loom::thread;
+
+    use super::*;
+    use crate::executor::join::JoinHandle;
+    use crate::executor::scheduler::loom_tests::{Gate, owned};
+    use crate::executor::spawner::spawn_on;
+    use crate::status::known;
+    use crate::sync::model::{block_on, with_few_preemptions, with_preemptions};
+
+    fn passive() -> Passive {
+        // SAFETY: a model has no levels.
+        unsafe { Passive::assume() }
+    }
+
+    fn spawn<F>(queue: &DpcQueue, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        // SAFETY: the future and its output are `Send`.
+        unsafe { spawn_on(queue.scheduler(), None, future) }.unwrap()
+    }
+
+    /// The turns do not overlap, and no wake is lost.
+    #[test]
+    fn a_task_that_is_woken_is_polled_in_a_turn() {
+        with_few_preemptions(|| {
+            let (queue, gate) = (DpcQueue::new(0).unwrap(), Gate::new());
+            let (mut owned, witness) = owned();
+            let opened = LoomArc::clone(&gate);
+            let task = spawn(&queue, async move {
+                owned.touch();
+                opened.opened().await;
+                owned.touch();
+                7
+            });
+            gate.open();
+            assert_eq!(block_on(task), Ok(7));
+            assert!(witness.was_dropped_once());
+            queue.stop();
+            queue.wait(passive(), || ());
+        });
+    }
+
+    /// A task is woken while its executor ends: its future is dropped once, before the end of the last turn.
+    #[test]
+    fn a_task_is_woken_while_its_queue_stops() {
+        with_preemptions(2, || {
+            let (queue, gate) = (DpcQueue::new(0).unwrap(), Gate::new());
+            let (mut owned, witness) = owned();
+            let opened = LoomArc::clone(&gate);
+            let task = spawn(&queue, async move {
+                owned.touch();
+                opened.opened().await;
+                owned.touch();
+            });
+            let opener = thread::spawn(move || gate.open());
+            queue.stop();
+            queue.wait(passive(), || ());
+            assert!(witness.was_dropped_once());
+            assert!(matches!(block_on(task), Ok(()) | Err(known::STATUS_CANCELLED)));
+            opener.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_task_is_aborted_in_a_turn() {
+        with_few_preemptions(|| {
+            let queue = DpcQueue::new(0).unwrap();
+            let (mut owned, witness) = owned();
+            let task = spawn(&queue, async move {
+                owned.touch();
+                pending::<()>().await;
+            });
+            task.abort();
+            assert_eq!(block_on(task), Err(known::STATUS_CANCELLED));
+            assert!(witness.was_dropped_once());
+            queue.stop();
+            queue.wait(passive(), || ());
+        });
+    }
+}
