@@ -3,16 +3,25 @@
 use std::ops::Range;
 use std::time::Duration;
 
+#[cfg(target_arch = "x86_64")]
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
+#[cfg(target_arch = "x86_64")]
 use crate::call_stack::unwind;
+use crate::kernel::abi;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::abi::entry_points;
 use crate::kernel::abi::images::{GuardedPages, place, wait_for_calls as wait_for_calls_into};
-use crate::kernel::abi::{self, entry_points};
 use crate::kernel::config::Windows;
-use crate::kernel::ke::{irql, shared_data};
-use crate::kernel::{Kernel, Threads, imports, protection, ps};
+use crate::kernel::ke::irql;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::ke::shared_data;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::protection;
+use crate::kernel::{Kernel, Threads, imports, ps};
 use crate::verifier::{Rule, kernel_violation, rule_violation, set_image_description};
 
+#[cfg(target_arch = "x86_64")]
 /// The address of `KUSER_SHARED_DATA`.
 pub const SHARED_DATA: usize = shared_data::ADDRESS;
 
@@ -96,6 +105,7 @@ pub fn import(name: &str, windows: Windows) -> Option<usize> {
     imports::address(name, windows)
 }
 
+#[cfg(target_arch = "x86_64")]
 /// The beginnings of all entry points, in ascending order, and the end of the last. Each begins with `push rbp`,
 /// `mov rbp, rsp`, `push rdi`, `push rsi`.
 #[must_use]
@@ -109,6 +119,7 @@ pub fn current_thread() -> usize {
     ps::KeGetCurrentThread().addr()
 }
 
+#[cfg(target_arch = "x86_64")]
 /// Whether an address is in freed memory that the host protects, whose access it reports itself. It may be called in a
 /// signal handler.
 #[must_use]
@@ -116,6 +127,7 @@ pub fn is_protected(address: usize) -> bool {
     protection::contains(address)
 }
 
+#[cfg(target_arch = "x86_64")]
 /// Passes a signal to the handler that was installed before the loader's: see the arguments' names in `sigaction(2)`. Without
 /// one, restores the default action. It takes no lock, and allocates nothing.
 ///
@@ -134,6 +146,7 @@ pub unsafe fn pass_on(
     unsafe { protection::pass_on(former, signal, info, context) };
 }
 
+#[cfg(target_arch = "x86_64")]
 /// Ends the backtrace that the thread with a context is taking, whose unwinder has faulted: the thread continues there when
 /// the signal's handler returns. False if it is taking none. It may be called in a signal handler.
 #[must_use]
@@ -146,6 +159,7 @@ pub fn set_irql(level: u8) {
     irql::set(level);
 }
 
+#[cfg(target_arch = "x86_64")]
 /// The current contents of the emulated part of `KUSER_SHARED_DATA`.
 #[must_use]
 pub fn shared_data() -> [u8; shared_data::SIZE] {

@@ -68,7 +68,7 @@ mod config;
 mod driver;
 pub mod guide;
 mod host;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 #[doc(hidden)]
 pub mod images;
 pub mod kernel;

@@ -6,12 +6,12 @@
 
 #![expect(unsafe_code, reason = "the image's code is not this project's")]
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use crate::error::LoadError;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use crate::mapping::Mapping;
 
 /// A driver, loaded from its image by the host of the current thread.
@@ -20,7 +20,7 @@ use crate::mapping::Mapping;
 /// loaded.
 pub struct Driver {
     driver: wsk_host::Driver,
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     mapping: ManuallyDrop<Mapping>,
 }
 
@@ -58,17 +58,17 @@ impl Options {
     /// # Errors
     ///
     /// - [`LoadError::Read`] if the file cannot be read.
-    /// - [`LoadError::Image`] if it is not a driver's image for x64, or is damaged.
+    /// - [`LoadError::Image`] if it is not a driver's image for this processor, or is damaged.
     /// - [`LoadError::MissingImports`] if the host lacks imports, unless that is [allowed](Self::allow_missing).
     /// - [`LoadError::Memory`] if the system has no memory for the image.
     /// - [`LoadError::Entry`] if `DriverEntry` fails.
-    /// - [`LoadError::Unsupported`] on systems other than Linux on x64.
+    /// - [`LoadError::Unsupported`] on systems other than Linux on x64 and arm64.
     ///
     /// # Safety
     ///
     /// The image is of a driver that is trusted like a program: its code runs in this process, with this process's
     /// rights. It keeps the contracts of the functions that it calls, except those that the verifier reports.
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub unsafe fn load(self, path: impl AsRef<Path>) -> Result<Driver, LoadError> {
         let path = path.as_ref();
         let file = std::fs::read(path)
@@ -102,7 +102,7 @@ impl Options {
         }
     }
 
-    /// Always fails: images are loaded on Linux on x64 only.
+    /// Always fails: images are loaded on Linux on x64 and arm64 only.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Options {
     /// # Safety
     ///
     /// None, on this system.
-    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
     pub unsafe fn load(self, _path: impl AsRef<Path>) -> Result<Driver, LoadError> {
         Err(LoadError::Unsupported)
     }
@@ -167,7 +167,7 @@ impl Driver {
     /// called or used later.
     pub fn unload(self) {
         self.driver.unload();
-        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
         ManuallyDrop::into_inner(self.mapping).unload();
     }
 }

@@ -36,7 +36,7 @@ pub enum LoadError {
     Memory(std::io::Error),
     /// `DriverEntry` has failed.
     Entry(NTSTATUS),
-    /// Images are loaded on Linux on x64 only.
+    /// Images are loaded on Linux on x64 and arm64 only.
     Unsupported,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for LoadError {
                 let status = u32::from_ne_bytes(status.to_ne_bytes());
                 write!(f, "DriverEntry has failed with the status 0x{status:08X}")
             }
-            Self::Unsupported => f.write_str("images are loaded on Linux on x64 only"),
+            Self::Unsupported => f.write_str("images are loaded on Linux on x64 and arm64 only"),
         }
     }
 }

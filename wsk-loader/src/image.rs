@@ -10,13 +10,19 @@ use object::pe::{
     IMAGE_DIRECTORY_ENTRY_BASERELOC, IMAGE_DIRECTORY_ENTRY_DEBUG,
     IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT, IMAGE_DIRECTORY_ENTRY_EXCEPTION,
     IMAGE_DIRECTORY_ENTRY_IMPORT, IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, IMAGE_DIRECTORY_ENTRY_TLS,
-    IMAGE_FILE_EXECUTABLE_IMAGE, IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_RELOCS_STRIPPED,
-    IMAGE_REL_BASED_ABSOLUTE, IMAGE_REL_BASED_DIR64, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE,
-    IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64, ImageSectionHeader, ImageThunkData64,
+    IMAGE_FILE_EXECUTABLE_IMAGE, IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_MACHINE_ARM64,
+    IMAGE_FILE_RELOCS_STRIPPED, IMAGE_REL_BASED_ABSOLUTE, IMAGE_REL_BASED_DIR64,
+    IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
+    ImageSectionHeader, ImageThunkData64,
 };
 use object::read::pe::{
     ImageNtHeaders as _, ImageThunkData as _, ImportTable, PeFile64, RelocationBlockIterator,
 };
+
+/// The processor that images are for: that of this process.
+const MACHINE: u16 =
+    if cfg!(target_arch = "aarch64") { IMAGE_FILE_MACHINE_ARM64 } else { IMAGE_FILE_MACHINE_AMD64 };
+const NAME: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
 
 /// The size of a page. Sections consist of whole pages.
 pub(crate) const PAGE: usize = 4096;
@@ -98,7 +104,7 @@ impl fmt::Display for ImportName {
     }
 }
 
-/// The image of a driver for x64.
+/// The image of a driver for the processor of this process.
 ///
 /// # Invariants
 ///
@@ -116,7 +122,8 @@ pub struct Image {
     pub(crate) imports: Vec<Import>,
     /// The offset of the security cookie.
     pub(crate) cookie: Option<usize>,
-    /// The function table: the frames of functions.
+    /// The function table: the frames of functions. Only that of x64 is read.
+    #[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "backtraces end at an image"))]
     pub(crate) functions: Range<usize>,
     /// The GUID of the image's PDB, in the byte order of memory.
     pub(crate) pdb: Option<[u8; 16]>,
@@ -133,7 +140,7 @@ impl fmt::Debug for Image {
 }
 
 impl Image {
-    /// Reads the image of a driver for x64 from the bytes of its file.
+    /// Reads the image of a driver for the processor of this process from the bytes of its file.
     ///
     /// # Errors
     ///
@@ -207,9 +214,9 @@ fn usize_of(number: u32) -> usize {
 fn require_driver(headers: &ImageNtHeaders64) -> Result<()> {
     let (file, optional) = (headers.file_header(), headers.optional_header());
     let machine = file.machine.get(LE);
-    if machine != IMAGE_FILE_MACHINE_AMD64 {
+    if machine != MACHINE {
         return refuse(format!(
-            "the image is for the machine type {machine:#06x}; this host runs images for x64 (0x8664)"
+            "the image is for the machine type {machine:#06x}; this host runs images for {NAME} ({MACHINE:#06x})"
         ));
     }
     let characteristics = file.characteristics.get(LE);

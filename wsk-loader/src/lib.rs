@@ -20,7 +20,7 @@
 //!
 //! # Images
 //!
-//! 64-bit images for x64 with relocations, as rustc, clang, gcc and MSVC link them. Imports are from `ntoskrnl.exe`,
+//! 64-bit images with relocations, for x64 or, in a process on arm64, for arm64, as rustc, clang, gcc and MSVC link them. Imports are from `ntoskrnl.exe`,
 //! `hal.dll` and `netio.sys`, by name. All imports that the host lacks are listed before the image runs, and so are
 //! imports by ordinal, because the ordinals of a function differ between builds of Windows. No page is writable and
 //! executable.
@@ -36,7 +36,10 @@
 //!
 //! - **It is not a sandbox.** The image runs with your rights, and can do what your programs can. Never load one that
 //!   you do not trust.
-//! - Linux on x64 only. Elsewhere [`Driver::load`] fails.
+//! - Linux on x64 and on arm64 only. Elsewhere [`Driver::load`] fails.
+//! - On arm64, images run under the verifier, but nothing handles faults: a privileged instruction, a read of
+//!   `KUSER_SHARED_DATA` or of the processor's data at `x18`, or an access to memory that does not exist ends the process by
+//!   a signal, without a report. The backtrace in a report ends at the first function of an image. Pages have 4 KiB.
 //! - Exceptions do not reach the driver's handlers: an exception ends the process with a report.
 //! - With a seed, the host emulates one processor, so threads do not run at the same time. It has no interrupts:
 //!   deferred procedure calls run when a thread calls the kernel.
@@ -47,15 +50,15 @@
 mod driver;
 mod error;
 #[cfg_attr(
-    not(all(target_os = "linux", target_arch = "x86_64")),
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
     allow(dead_code, reason = "other systems load no images")
 )]
 mod image;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod mapping;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod modules;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod symbols;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trap;

@@ -11,8 +11,10 @@ use wsk_host::images::{self, Pages};
 
 use crate::error::LoadError;
 use crate::image::{Image, Import, ImportName, PAGE, Protection, read_word, write_word};
+use crate::modules;
 use crate::modules::Module;
-use crate::{modules, trap, unwind};
+#[cfg(target_arch = "x86_64")]
+use crate::{trap, unwind};
 
 /// The security cookie that linkers put into images. A driver stops if its cookie still has this value.
 const DEFAULT_COOKIE: u64 = 0x2B99_2DDF_A232;
@@ -25,6 +27,7 @@ pub(crate) struct Mapping {
     pages: Pages,
     module: Arc<Module>,
     entry: usize,
+    #[cfg(target_arch = "x86_64")]
     _frames: unwind::RegisteredTable,
     /// The names that the functions for missing imports refer to.
     _missing: Box<[Box<[u8]>]>,
@@ -80,11 +83,18 @@ impl Mapping {
         pages.write(0, &image.bytes).map_err(LoadError::Memory)?;
         pages.write(size, &stubs_of(&names)).map_err(LoadError::Memory)?;
         protect(&mut pages, &image, size..size + stubs).map_err(LoadError::Memory)?;
+        #[cfg(target_arch = "x86_64")]
         trap::install().map_err(LoadError::Memory)?;
-        let frames = unwind::register(&image, start);
         let module = Module::new(path, &image, start..start + size);
         modules::add(Arc::clone(&module));
-        Ok(Self { pages, module, entry: start + image.entry, _frames: frames, _missing: names })
+        Ok(Self {
+            pages,
+            module,
+            entry: start + image.entry,
+            #[cfg(target_arch = "x86_64")]
+            _frames: unwind::register(&image, start),
+            _missing: names,
+        })
     }
 
     /// The address of the entry point.
@@ -106,8 +116,10 @@ impl Mapping {
             return;
         }
         self.module.unloaded();
+        #[cfg(target_arch = "x86_64")]
         let range = self.pages.range();
         drop(self);
+        #[cfg(target_arch = "x86_64")]
         unwind::register_unloaded(&range);
     }
 }
@@ -145,19 +157,33 @@ fn initialize_cookie(bytes: &mut [u8], offset: usize, start: u64) {
 fn stubs_of(names: &[Box<[u8]>]) -> Vec<u8> {
     let mut code = Vec::new();
     for name in names {
-        // mov rcx, name; mov r11, missing; jmp r11
-        code.extend([0x48, 0xB9]);
-        code.extend((name.as_ptr().expose_provenance() as u64).to_le_bytes());
-        code.extend([0x49, 0xBB]);
-        code.extend((missing as *const () as u64).to_le_bytes());
-        code.extend([0x41, 0xFF, 0xE3]);
+        let name = (name.as_ptr().expose_provenance() as u64).to_le_bytes();
+        let missing = (missing as *const () as u64).to_le_bytes();
+        #[cfg(target_arch = "x86_64")]
+        {
+            // mov rcx, name; mov r11, missing; jmp r11
+            code.extend([0x48, 0xB9]);
+            code.extend(name);
+            code.extend([0x49, 0xBB]);
+            code.extend(missing);
+            code.extend([0x41, 0xFF, 0xE3]);
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            // ldr x0, name; ldr x16, missing; br x16; nop; name: …; missing: …
+            for instruction in [0x5800_0080_u32, 0x5800_00B0, 0xD61F_0200, 0xD503_201F] {
+                code.extend(instruction.to_le_bytes());
+            }
+            code.extend(name);
+            code.extend(missing);
+        }
         code.resize(code.len().next_multiple_of(STUB), 0xCC);
     }
     code
 }
 
 #[expect(unsafe_code, reason = "the name is in memory of a mapping's own")]
-unsafe extern "win64" fn missing(name: *const c_char) -> ! {
+unsafe extern "efiapi" fn missing(name: *const c_char) -> ! {
     // SAFETY: only the functions of `stubs_of` call this, with a name that the mapping keeps and that ends with a NUL.
     let name = unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy();
     images::stop(&format!("{name}: the image calls it, and the host does not have it"))

@@ -16,6 +16,7 @@ pub(crate) struct Module {
     name: String,
     range: Range<usize>,
     /// The code of the executable sections, each with its address.
+    #[cfg_attr(target_arch = "aarch64", expect(dead_code, reason = "no faults are decoded"))]
     code: Vec<(usize, Box<[u8]>)>,
     /// The names of its functions, read when they are first needed.
     symbols: Symbols,
@@ -41,11 +42,13 @@ impl Module {
         self.is_unloaded.store(true, Ordering::SeqCst);
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn is_unloaded(&self) -> bool {
         self.is_unloaded.load(Ordering::SeqCst)
     }
 
     /// The code at an address, to the end of its section.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn code_at(&self, address: usize) -> Option<&[u8]> {
         let mut sections = self.code.iter();
         sections.find_map(|(start, code)| code.get(address.checked_sub(*start)?..))

@@ -1,6 +1,6 @@
 //! The image of an echo driver on the simulated network, with clients in the same process. `cargo xtask test run` builds
 //! images, and runs these tests on each.
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -18,7 +18,11 @@ fn image() -> PathBuf {
 }
 
 fn load(host: &Host) -> std::result::Result<Driver, LoadError> {
-    host.set_parameter("echo", "Port", RegistryValue::Dword(PORT.into()));
+    load_on(host, PORT)
+}
+
+fn load_on(host: &Host, port: u16) -> std::result::Result<Driver, LoadError> {
+    host.set_parameter("echo", "Port", RegistryValue::Dword(port.into()));
     // SAFETY: the image is of this project's driver.
     unsafe { Driver::load(image()) }
 }
@@ -119,4 +123,22 @@ fn every_allocation_that_fails_is_survived() {
             return;
         }
     }
+}
+
+/// The checks that also run in Wine.
+#[test]
+#[ignore = "needs an image: run `cargo xtask test run`"]
+fn programs_are_served_on_the_machines_network() {
+    let host = Host::new(Config::real());
+    let _entered = host.enter();
+    let unused = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let server = unused.local_addr().unwrap();
+    drop(unused);
+    let driver = load_on(&host, server.port()).unwrap();
+    for (name, check) in echo_checks::CHECKS {
+        host.blocking(|| check(server)).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    }
+    driver.unload();
+    host.settle();
+    assert_eq!(host.outstanding_allocations(), 0);
 }

@@ -1,6 +1,6 @@
 //! The image of a driver that uses all parts of `wsk`: its scenarios, and clients in this process, on the simulated
 //! network. `cargo xtask test run` builds the image.
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;

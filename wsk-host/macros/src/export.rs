@@ -59,7 +59,7 @@ fn listed(
         #linked
         #item
 
-        #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+        #[cfg(images)]
         const _: () = {
             #[linkme::distributed_slice(crate::kernel::abi::EXPORTS)]
             static EXPORT: crate::kernel::abi::Export =

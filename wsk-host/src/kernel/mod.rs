@@ -37,7 +37,7 @@ mod file;
 pub(crate) mod hang;
 pub(crate) mod holdings;
 mod image;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 pub(crate) mod imports;
 pub(crate) mod io;
 mod jobs;

@@ -24,7 +24,7 @@ pub use levels::{Level, Levels};
 pub(crate) use origin::Origin;
 use place::Frames;
 pub(crate) use place::place_of_client;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 pub(crate) use place::set_image_description;
 pub use rules::{Outcome, Rule};
 

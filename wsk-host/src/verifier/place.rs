@@ -41,7 +41,7 @@ type DescribeImage = fn(usize) -> Option<String>;
 
 static DESCRIBE_IMAGE: OnceLock<DescribeImage> = OnceLock::new();
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 /// Sets the function that names addresses in images, unless one is set.
 pub(crate) fn set_image_description(describe: DescribeImage) {
     DESCRIBE_IMAGE.get_or_init(|| describe);

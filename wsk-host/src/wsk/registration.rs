@@ -57,7 +57,7 @@ unsafe extern "C" fn WskRegister(
 }
 
 /// `WskRegister` as images call it.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 #[wsk_host_macros::export("WskRegister")]
 unsafe extern "C" fn register_image(
     npi: PWSK_CLIENT_NPI,

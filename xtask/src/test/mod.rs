@@ -169,6 +169,9 @@ fn require(steps: &[&Step], setup: bool) -> Result<()> {
     if steps.iter().any(|step| step.name == steps::SYSTEMS) {
         setup::require_targets(&project::root(), &[steps::MACOS], setup, FLAG)?;
     }
+    if steps.iter().any(|step| step.name == steps::RUN_ARM64) {
+        setup::require_targets(&project::root(), &[run::ARM64_TARGET], setup, FLAG)?;
+    }
     if steps.iter().any(|step| step.name == steps::MIRI) {
         miri::require(setup, FLAG)?;
     }
@@ -196,6 +199,19 @@ static GXX: Dependency =
     Dependency { name: "g++", package: "g++", is_there: || setup::on_path("g++") };
 pub(crate) static CLANG: Dependency =
     Dependency { name: "clang", package: "clang", is_there: || setup::on_path("clang") };
+
+static ARM64: [Dependency; 2] = [
+    Dependency {
+        name: "gcc for arm64",
+        package: "gcc-aarch64-linux-gnu",
+        is_there: || setup::on_path("aarch64-linux-gnu-gcc"),
+    },
+    Dependency {
+        name: "qemu-aarch64",
+        package: "qemu-user",
+        is_there: || setup::on_path("qemu-aarch64"),
+    },
+];
 
 static OPENSSL: Dependency =
     Dependency { name: "openssl", package: "openssl", is_there: || setup::on_path("openssl") };
@@ -237,6 +253,11 @@ fn driver_compilers() -> Vec<&'static Dependency> {
 /// The compilers of the drivers that run in a process, and the peers of the web driver.
 fn image_needs() -> Vec<&'static Dependency> {
     driver_compilers().into_iter().chain(&WEB_NEEDS).collect()
+}
+
+/// The linker and the emulator of processes for arm64.
+fn arm64() -> Vec<&'static Dependency> {
+    ARM64.iter().collect()
 }
 
 /// The server that the HTTPS client is tested with.

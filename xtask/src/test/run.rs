@@ -2,11 +2,14 @@
 //! gcc), and the web driver on the machine's network, with the checks that also run in Wine. The tests of `wsk-loader`
 //! run images on the simulated network.
 
+mod arm64;
 mod mistakes;
 mod options;
 mod process;
 mod project_run;
 mod serving;
+
+pub(super) use arm64::{TARGET as ARM64_TARGET, run as run_arm64};
 
 use anyhow::{Context, Result};
 use cargo_wsk::build::Arch;

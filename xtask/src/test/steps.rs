@@ -11,8 +11,8 @@ use cargo_wsk::build::{self, Arch, Build};
 use cargo_wsk::{Workspace, setup};
 
 use super::{
-    Step, c, callback_cost, compilers, fuzz, headers, image_needs, libclang, linted, miri, nothing,
-    openssl, prometheus, release, servers, template, units, web_needs, wine as wine_needs,
+    Step, arm64, c, callback_cost, compilers, fuzz, headers, image_needs, libclang, linted, miri,
+    nothing, openssl, prometheus, release, servers, template, units, web_needs, wine as wine_needs,
     wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
@@ -30,11 +30,14 @@ pub(super) const MIRI: &str = "miri";
 pub(super) const SYSTEMS: &str = "systems";
 pub(super) const MACOS: &str = "x86_64-apple-darwin";
 
+/// The step that compiles the host for Linux on arm64.
+pub(super) const RUN_ARM64: &str = "run-arm64";
+
 /// The steps that need an external program.
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 41] = [
+pub(super) static STEPS: [Step; 42] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -314,6 +317,13 @@ pub(super) static STEPS: [Step; 41] = [
         about: "images in a process: cargo wsk run with its options, the echo and web drivers, a driver that uses all of wsk, and mistakes",
         needs: image_needs,
         run: super::run::run,
+    },
+    Step {
+        name: RUN_ARM64,
+        is_for_releases: true,
+        about: "images for arm64 in a process that qemu emulates: the echo driver, and the driver that uses all of wsk",
+        needs: arm64,
+        run: super::run::run_arm64,
     },
     Step {
         name: "wine",

@@ -1,9 +1,6 @@
 //! The types of arguments and results that cross the boundary.
 
-#![cfg_attr(
-    not(all(target_os = "linux", target_arch = "x86_64", not(miri))),
-    allow(dead_code, reason = "other systems load no images")
-)]
+#![cfg_attr(not(images), allow(dead_code, reason = "other systems load no images"))]
 
 use wsk_sys::LARGE_INTEGER;
 

@@ -36,6 +36,10 @@ pub(crate) enum ExportTarget {
 #[derive(Clone, Copy)]
 pub(crate) struct HostFunction {
     pub(crate) address: *const (),
+    #[cfg_attr(
+        target_arch = "aarch64",
+        expect(dead_code, reason = "both conventions are the same")
+    )]
     pub(crate) arguments: &'static [ArgumentKind],
 }
 

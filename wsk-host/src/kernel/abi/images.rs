@@ -120,6 +120,12 @@ mod memory {
 
     use super::{GRANULE, GRANULES, set_range};
 
+    #[cfg(target_arch = "aarch64")]
+    unsafe extern "C" {
+        /// Makes the processor read new instructions from a range. It is the compiler's.
+        fn __clear_cache(start: *mut c_void, end: *mut c_void);
+    }
+
     const RESERVED: c_int = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
     /// The start of the reserved range, and the number of its units that were given away.
@@ -194,6 +200,12 @@ mod memory {
             }
             // SAFETY: the pages are this value's (Invariants).
             if unsafe { libc::mprotect(self.at(&part), part.len(), access) } == 0 {
+                #[cfg(target_arch = "aarch64")]
+                if access & libc::PROT_EXEC != 0 {
+                    let range = self.at(&part)..self.at(&part).wrapping_byte_add(part.len());
+                    // SAFETY: the pages are this value's (Invariants), and readable.
+                    unsafe { __clear_cache(range.start, range.end) };
+                }
                 Ok(())
             } else {
                 Err(std::io::Error::last_os_error())

@@ -5,24 +5,34 @@
 //! - The host calls every function of a client through [`Routine::invoke`], which knows the convention by the address:
 //!   all images lie in one [range of addresses](images).
 //!
-//! Only Linux on x64 loads images. Elsewhere, [`Routine::invoke`] is a plain call.
+//! On arm64 both conventions are the same, except for functions with a variable number of arguments.
+//!
+//! Only Linux loads images, on x64 and arm64 (the configuration `images` of `build.rs`). Elsewhere, [`Routine::invoke`] is a
+//! plain call.
 
 mod argument;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(all(images, target_arch = "aarch64"))]
+pub(crate) mod direct;
+#[cfg(all(images, target_arch = "x86_64"))]
 pub(crate) mod entry_points;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 mod export;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 pub(crate) mod images;
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(miri))))]
+#[cfg(not(images))]
 pub(crate) mod images {
     /// Ends the calls of the current thread, none of which is into an image.
     pub(crate) fn leave_all() {}
 }
 mod routine;
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(all(images, target_arch = "aarch64"))]
+pub(crate) use direct as entry_points;
+
+#[cfg(images)]
 pub(crate) use argument::Argument;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
-pub(crate) use export::{EXPORTS, Export, ExportTarget, HostFunction};
+#[cfg(all(images, target_arch = "x86_64"))]
+pub(crate) use export::HostFunction;
+#[cfg(images)]
+pub(crate) use export::{EXPORTS, Export, ExportTarget};
 pub(crate) use routine::Routine;

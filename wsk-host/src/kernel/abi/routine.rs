@@ -8,7 +8,7 @@
 #![expect(unsafe_code, reason = "the functions are the client's")]
 
 use super::argument::{Argument, ReturnValue};
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 use super::images;
 
 /// A function that a client has given: linked to this process, or a function of an image.
@@ -34,12 +34,12 @@ macro_rules! routines {
 
             #[inline]
             unsafe fn invoke(self, ($($name,)*): Self::Arguments) -> Output {
-                #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+                #[cfg(images)]
                 if let Some(_inside) = images::enter(self as usize) {
                     // SAFETY: the function is an image's, which follows Microsoft's convention: the arguments take one
                     // register or place each, and the result is in `rax`, with unspecified upper bits.
                     let function = unsafe {
-                        std::mem::transmute::<Self, unsafe extern "win64" fn($($argument),*) -> u64>(
+                        std::mem::transmute::<Self, unsafe extern "efiapi" fn($($argument),*) -> u64>(
                             self,
                         )
                     };

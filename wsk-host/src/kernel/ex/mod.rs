@@ -1,7 +1,7 @@
 //! `Ex…`: the executive's pool, lists and locks.
 
 mod fast_mutex;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 mod image_lookaside;
 mod lists;
 mod lookaside;

@@ -32,7 +32,7 @@ pub(crate) fn require_at_most(level: KIRQL, function: &str) {
 }
 
 /// Sets the IRQL of the current thread, as the instruction `mov cr8, …` does.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 pub(crate) fn set(level: KIRQL) {
     IRQL.set(level);
 }
@@ -73,7 +73,7 @@ pub(crate) extern "C" fn KfRaiseIrql(new: KIRQL) -> KIRQL {
 }
 
 /// A macro in the headers of this project; images import it.
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 #[wsk_host_macros::export("KeRaiseIrqlToDpcLevel")]
 extern "C" fn raise_to_dispatch_level() -> KIRQL {
     KfRaiseIrql(wsk_sys::DISPATCH_LEVEL)

@@ -9,11 +9,11 @@ mod guid;
 mod memory;
 mod random;
 mod run_once;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 mod runtime;
 pub(crate) mod strings;
 mod time;
 mod va_list;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(images)]
 mod variadic;
 mod version;

@@ -123,7 +123,7 @@ enum List {
     /// A list of this process.
     Native(layout::Layout),
     /// An image's: the address of the next argument.
-    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    #[cfg(images)]
     Image(*mut u64),
 }
 
@@ -131,7 +131,7 @@ impl List {
     fn next(&mut self) -> *mut u64 {
         match self {
             Self::Native(layout) => layout.next(),
-            #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+            #[cfg(images)]
             Self::Image(next) => std::mem::replace(next, next.wrapping_add(1)),
         }
     }
@@ -151,7 +151,7 @@ impl VaList {
     /// # Safety
     ///
     /// The list has as many arguments, each an integer or a pointer, as are read, and is valid while the result is used.
-    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    #[cfg(images)]
     pub(super) unsafe fn of_image(arguments: RawList) -> Self {
         Self(List::Image(arguments.cast()))
     }

@@ -1,7 +1,8 @@
 //! Functions with a variable number of arguments, and those that take a `va_list`, as images call them.
 //!
 //! In Microsoft's x64 convention the first four arguments have places on the caller's stack, below the others. A
-//! variadic function stores them there, and has all of its arguments in one array.
+//! variadic function stores them there, and has all of its arguments in one array. On arm64 it stores the eight registers
+//! of arguments below those on the stack, with the same result. `efiapi` is Microsoft's convention on x64, and C's on arm64.
 //!
 //! # Safety
 //!
@@ -31,6 +32,35 @@ macro_rules! variadic {
             fn $entry();
         }
 
+        #[cfg(target_arch = "aarch64")]
+        global_asm!(
+            concat!(".pushsection .text.", stringify!($entry), ", \"ax\", @progbits"),
+            concat!(".globl ", stringify!($entry)),
+            concat!(".hidden ", stringify!($entry)),
+            concat!(".type ", stringify!($entry), ", @function"),
+            concat!(stringify!($entry), ":"),
+            ".cfi_startproc",
+            "stp x29, x30, [sp, #-80]!",
+            ".cfi_def_cfa_offset 80",
+            ".cfi_offset x29, -80",
+            ".cfi_offset x30, -72",
+            "mov x29, sp",
+            "stp x0, x1, [sp, #16]",
+            "stp x2, x3, [sp, #32]",
+            "stp x4, x5, [sp, #48]",
+            "stp x6, x7, [sp, #64]",
+            "add x0, sp, #16",
+            "bl {function}",
+            "ldp x29, x30, [sp], #80",
+            ".cfi_def_cfa_offset 0",
+            "ret",
+            ".cfi_endproc",
+            concat!(".size ", stringify!($entry), ", . - ", stringify!($entry)),
+            ".popsection",
+            function = sym $function,
+        );
+
+        #[cfg(target_arch = "x86_64")]
         global_asm!(
             concat!(".pushsection .text.", stringify!($entry), ", \"ax\", @progbits"),
             concat!(".globl ", stringify!($entry)),
@@ -85,19 +115,19 @@ unsafe fn rest(arguments: *mut u64, fixed: usize) -> VaList {
     unsafe { VaList::of_image(arguments.wrapping_add(fixed).cast()) }
 }
 
-unsafe extern "win64" fn dbg_print(arguments: *mut u64) -> NTSTATUS {
+unsafe extern "efiapi" fn dbg_print(arguments: *mut u64) -> NTSTATUS {
     require_at_most(DISPATCH_LEVEL, "DbgPrint");
     // SAFETY: the caller passes a format and its arguments.
     unsafe { print(c"".as_ptr(), argument(arguments, 0), &mut rest(arguments, 1)) }
 }
 
-unsafe extern "win64" fn dbg_print_ex(arguments: *mut u64) -> NTSTATUS {
+unsafe extern "efiapi" fn dbg_print_ex(arguments: *mut u64) -> NTSTATUS {
     require_at_most(DISPATCH_LEVEL, "DbgPrintEx");
     // SAFETY: the caller passes a component, a level, a format and its arguments.
     unsafe { print(c"".as_ptr(), argument(arguments, 2), &mut rest(arguments, 3)) }
 }
 
-unsafe extern "win64" fn snprintf(arguments: *mut u64) -> i32 {
+unsafe extern "efiapi" fn snprintf(arguments: *mut u64) -> i32 {
     // SAFETY: the caller passes a buffer, its size, a format and its arguments.
     unsafe {
         let text = format::<Narrow>(argument(arguments, 2), &mut rest(arguments, 3));
@@ -105,7 +135,7 @@ unsafe extern "win64" fn snprintf(arguments: *mut u64) -> i32 {
     }
 }
 
-unsafe extern "win64" fn snwprintf(arguments: *mut u64) -> i32 {
+unsafe extern "efiapi" fn snwprintf(arguments: *mut u64) -> i32 {
     // SAFETY: the caller passes a buffer, its size, a format and its arguments.
     unsafe {
         let text = format::<Wide>(argument(arguments, 2), &mut rest(arguments, 3));
