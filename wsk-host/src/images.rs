@@ -143,7 +143,7 @@ pub unsafe fn pass_on(
     context: *mut c_void,
 ) {
     // SAFETY: the arguments are as `pass_on` requires (this function's contract).
-    unsafe { protection::pass_on(former, signal, info, context) };
+    let _ = unsafe { protection::pass_on(former, signal, info, context) };
 }
 
 #[cfg(target_arch = "x86_64")]

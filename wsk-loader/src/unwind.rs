@@ -49,26 +49,50 @@ impl Drop for RegisteredTable {
 pub(crate) fn register(image: &Image, start: usize) -> RegisteredTable {
     static ENTRY_POINTS: std::sync::OnceLock<RegisteredTable> = std::sync::OnceLock::new();
     ENTRY_POINTS.get_or_init(|| RegisteredTable::new(of_entry_points()));
-    let mut functions: Vec<(usize, usize, usize)> = image.bytes[image.functions.clone()]
+    RegisteredTable::new(of_image(&image.bytes, &image.functions, start))
+}
+
+/// The maximum number of functions and of steps of their prologues that are translated. The largest drivers have a tenth of
+/// it. A table may claim far more: functions may share their steps.
+const MOST_STEPS: usize = 1 << 20;
+
+/// Translates the function table of an image that is mapped at `start`. A backtrace ends in functions beyond
+/// [`MOST_STEPS`].
+fn of_image(bytes: &[u8], functions: &Range<usize>, start: usize) -> Vec<u8> {
+    let mut functions: Vec<(usize, usize, usize)> = bytes[functions.clone()]
         .chunks_exact(ENTRY)
         .map(|function| (word(function, 0), word(function, 4), word(function, 8)))
-        .filter(|(begin, end, _)| begin < end && *end <= image.bytes.len())
+        .filter(|(begin, end, _)| begin < end && *end <= bytes.len())
         .collect();
     functions.sort_unstable();
     let mut table = Vec::new();
     let cie = append_common(&mut table);
-    let mut covered = 0;
+    let (mut covered, mut steps) = (0, 0);
     for (begin, end, info) in functions {
-        let mut rules = UnwindRules::default();
-        if begin < covered || rules.read(&image.bytes, info, 0).is_none() {
+        if begin < covered {
             continue;
         }
-        append_leaf(&mut table, cie, start, covered..begin);
-        append_function(&mut table, cie, start + begin, end - begin, &rules.code);
-        covered = end;
+        let mut rules = UnwindRules::default();
+        let is_read = rules.read(bytes, info, 0).is_some();
+        steps += 1 + rules.steps;
+        if steps > MOST_STEPS {
+            let rest = covered..bytes.len();
+            append_end(&mut table, cie, start + rest.start, rest.len());
+            return table;
+        }
+        if is_read {
+            append_leaf(&mut table, cie, start, covered..begin);
+            append_function(&mut table, cie, start + begin, end - begin, &rules.code);
+            covered = end;
+        }
     }
-    append_leaf(&mut table, cie, start, covered..image.bytes.len());
-    RegisteredTable::new(table)
+    append_leaf(&mut table, cie, start, covered..bytes.len());
+    table
+}
+
+/// Each address of a part ends a backtrace.
+fn append_end(table: &mut Vec<u8>, cie: usize, begin: usize, size: usize) {
+    append_function(table, cie, begin, size, &[UNDEFINED, RETURN_ADDRESS]);
 }
 
 /// Functions without an entry in the image's table change neither callee-saved registers nor the stack pointer.
@@ -83,7 +107,7 @@ fn append_leaf(table: &mut Vec<u8>, cie: usize, start: usize, part: Range<usize>
 pub(crate) fn register_unloaded(range: &Range<usize>) {
     let mut table = Vec::new();
     let cie = append_common(&mut table);
-    append_function(&mut table, cie, range.start, range.len(), &[UNDEFINED, RETURN_ADDRESS]);
+    append_end(&mut table, cie, range.start, range.len());
     std::mem::forget(RegisteredTable::new(table));
 }
 
@@ -172,6 +196,8 @@ struct UnwindRules {
     /// The bytes that the prologue has pushed or allocated.
     depth: usize,
     has_frame: bool,
+    /// The number of steps that were read, those of chained parts included.
+    steps: usize,
 }
 
 /// The maximum number of chained parts of one function.
@@ -223,6 +249,7 @@ impl UnwindRules {
             return None;
         }
         let count = usize::from(header[2]);
+        self.steps += count;
         let codes = info + 4;
         let end = codes + count * 2;
         let slots: Vec<[u8; 2]> =
@@ -310,4 +337,58 @@ fn operations(slots: &[[u8; 2]]) -> Option<Vec<UnwindStep>> {
         next += used;
     }
     Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An image of functions of one byte each, which share their unwind information, and its function table.
+    fn image(functions: u32, information: &[u8]) -> (Vec<u8>, Range<usize>) {
+        let code = usize::try_from(functions).unwrap();
+        let shared = functions.to_le_bytes();
+        let mut bytes = vec![0xCC; code];
+        bytes.extend(information);
+        let start = bytes.len();
+        for function in 0..functions {
+            bytes.extend([function.to_le_bytes(), (function + 1).to_le_bytes(), shared].concat());
+        }
+        let table = start..bytes.len();
+        (bytes, table)
+    }
+
+    /// Unwind information with 255 steps, each of which pushes a register.
+    fn pushes(flags: u8) -> Vec<u8> {
+        let mut information = vec![1 | flags << 3, 255, 255, 0];
+        information.extend((0..255).rev().flat_map(|at| [at, 0x30]));
+        information.extend([0; 2]);
+        information
+    }
+
+    #[test]
+    fn a_function_table_is_translated_up_to_a_limit() {
+        /// The maximum number of bytes for a step, with the part of its function's record.
+        const STEP: usize = 16;
+        let small = image(100, &pushes(0));
+        assert!(of_image(&small.0, &small.1, 0x10000).len() > 100 * 255);
+        // Half a gigabyte of rules without the limit.
+        let large = image(200_000, &pushes(0));
+        let table = of_image(&large.0, &large.1, 0x10000);
+        assert!(table.len() < MOST_STEPS * STEP, "{} bytes", table.len());
+        // The rest ends a backtrace.
+        let end = [UNDEFINED, RETURN_ADDRESS];
+        assert!(table[table.len() - 16..].windows(2).any(|code| code == end));
+    }
+
+    #[test]
+    fn damaged_functions_count_for_the_limit() {
+        const CHAINED: u8 = 4;
+        // A chain to itself is read 32 times, and has no rules.
+        let mut information = pushes(CHAINED);
+        information.extend([0_u32, 1, 200_000].map(u32::to_le_bytes).concat());
+        let (bytes, functions) = image(200_000, &information);
+        let table = of_image(&bytes, &functions, 0x10000);
+        let end = [UNDEFINED, RETURN_ADDRESS];
+        assert!(table[table.len() - 16..].windows(2).any(|code| code == end));
+    }
 }

@@ -15,6 +15,7 @@ use std::sync::{Once, OnceLock};
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
 use crate::kernel::Kernel;
+use crate::kernel::protection::pass_on;
 use crate::verifier::is_reported;
 
 /// The signals, their names, and the actions of before.
@@ -74,29 +75,10 @@ extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
             }
         });
     }
-    let former =
-        former.get().filter(|former| !matches!(former.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN));
-    let Some(former) = former else {
-        // SAFETY: an action of zeros is the default one.
-        let action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-        // SAFETY: the action is initialized.
-        unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+    // SAFETY: the action is the former one of this signal, and the other arguments are the system's.
+    let is_handled = unsafe { pass_on(former.get(), signal, info, context) };
+    if !is_handled {
         // SAFETY: the signal is blocked until this handler returns, and then ends the process.
         unsafe { libc::raise(signal) };
-        return;
-    };
-    if former.sa_flags & libc::SA_SIGINFO == 0 {
-        // SAFETY: without this flag it is a handler of one argument.
-        let handler =
-            unsafe { std::mem::transmute::<usize, extern "C" fn(c_int)>(former.sa_sigaction) };
-        handler(signal);
-    } else {
-        // SAFETY: with this flag it is a handler of three arguments.
-        let handler = unsafe {
-            std::mem::transmute::<usize, extern "C" fn(c_int, *mut siginfo_t, *mut c_void)>(
-                former.sa_sigaction,
-            )
-        };
-        handler(signal, info, context);
     }
 }

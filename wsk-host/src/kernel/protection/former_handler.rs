@@ -11,8 +11,8 @@ use std::ptr;
 
 use libc::{c_int, c_void, sigaction, siginfo_t};
 
-/// Passes a signal to the handler of `former`. Without one, restores the default action: the instruction is repeated, and ends
-/// the process. Takes no lock, and allocates nothing.
+/// Passes a signal to the handler of `former`, and returns true. Without one, restores the default action and returns false: a
+/// fault's instruction is repeated, and ends the process. Takes no lock, and allocates nothing.
 ///
 /// # Safety
 ///
@@ -23,14 +23,14 @@ pub(crate) unsafe fn pass_on(
     signal: c_int,
     info: *mut siginfo_t,
     context: *mut c_void,
-) {
+) -> bool {
     let former = former.filter(|it| !matches!(it.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN));
     let Some(former) = former else {
         // SAFETY: an action of zeros is the default one.
         let action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
         // SAFETY: the action is initialized.
         unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
-        return;
+        return false;
     };
     if former.sa_flags & libc::SA_SIGINFO == 0 {
         // SAFETY: without this flag, the address is that of a handler of one argument.
@@ -46,4 +46,5 @@ pub(crate) unsafe fn pass_on(
         };
         handler(signal, info, context);
     }
+    true
 }

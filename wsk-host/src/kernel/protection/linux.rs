@@ -170,7 +170,7 @@ extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_voi
         unsafe { redirect(context_of_thread, address) };
     } else {
         // SAFETY: the arguments are the kernel's.
-        unsafe { pass_on(FORMER.get(), signal, info, context) };
+        let _ = unsafe { pass_on(FORMER.get(), signal, info, context) };
     }
 }
 

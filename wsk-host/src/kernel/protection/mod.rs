@@ -4,7 +4,7 @@
 //! outside of any signal handler. Only Linux on x64 has this. Elsewhere, and under Miri, no page is protected.
 
 mod access;
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(all(unix, not(miri)))]
 mod former_handler;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 mod linux;
@@ -19,7 +19,7 @@ use none as system;
 use std::ops::Range;
 
 pub(crate) use access::{Access, set_report};
-#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+#[cfg(all(unix, not(miri)))]
 pub(crate) use former_handler::pass_on;
 
 /// The size of the pages that can be protected. None if this system protects none.
