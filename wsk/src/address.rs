@@ -11,28 +11,22 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use wsk_sys::{
     ADDRESS_FAMILY, AF_INET, AF_INET6, IN_ADDR, IN_ADDR_0, IN6_ADDR, IN6_ADDR_0, PSOCKADDR,
-    SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, SOCKADDR_STORAGE, ULONG,
+    SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_IN6_0, ULONG,
 };
 
-/// Space for an address of any family, which WSK writes ([INV-25](crate::rules#inv-25)).
-#[repr(C)]
+/// Space for an address of IPv4 or IPv6, the families of WSK's sockets, which WSK writes ([INV-25](crate::rules#inv-25)).
+/// It is aligned like `SOCKADDR_STORAGE`, which is four times as large.
+#[repr(C, align(8))]
 #[derive(Clone, Copy)]
 pub(crate) union Storage {
-    any: SOCKADDR_STORAGE,
+    bytes: [u8; 32],
     family: ADDRESS_FAMILY,
     v4: SOCKADDR_IN,
     v6: SOCKADDR_IN6,
 }
 
 impl Storage {
-    pub(crate) const EMPTY: Self = Self {
-        any: SOCKADDR_STORAGE {
-            ss_family: 0,
-            __ss_pad1: [0; 6],
-            __ss_align: 0,
-            __ss_pad2: [0; 112],
-        },
-    };
+    pub(crate) const EMPTY: Self = Self { bytes: [0; 32] };
 
     pub(crate) fn new(address: SocketAddr) -> Self {
         // The whole union first, so that every byte is initialized.

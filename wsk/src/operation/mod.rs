@@ -200,4 +200,4 @@ const _: () = assert!(align_of::<Operation>() == 16);
 
 /// Each request that a connection has in flight takes this much, and so does each that it keeps for reuse.
 #[cfg(all(target_pointer_width = "64", not(loom)))]
-const _: () = assert!(size_of::<Operation>() <= 992);
+const _: () = assert!(size_of::<Operation>() <= 800);

@@ -255,7 +255,7 @@ pub(crate) const KEPT: &[RuleRow] = &[
     kept(
         Rule::ADDRESS_MEMORY,
         Type,
-        "memory for addresses is part of the request, and fits every family",
+        "memory for addresses is part of the request, and fits IPv4 and IPv6, the families of its sockets",
         &[
             "host::dropped::connecting_can_be_dropped_at_any_point",
             "host::udp::every_request_can_be_dropped_at_any_point",

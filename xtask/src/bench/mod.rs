@@ -6,6 +6,7 @@
 
 mod callgrind;
 mod drivers;
+mod fairness;
 mod host_scale;
 mod memory;
 mod null;
@@ -13,7 +14,7 @@ mod programs;
 mod report;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
 use cargo_wsk::setup::{self, Dependency};
@@ -39,6 +40,12 @@ pub(crate) struct Args {
     /// Run the checks of the echo example against the driver in C first, in Wine: that it does the same
     #[arg(long)]
     wine: bool,
+    /// Only docs/cost.md, without the host at scale
+    #[arg(long)]
+    cost: bool,
+    /// Only the latency of 16 busy connections to images of the echo driver, in Wine
+    #[arg(long, value_name = "IMAGE", num_args = 1..)]
+    fairness: Vec<PathBuf>,
     /// Only the host at scale: write docs/host-scale.md, or check that the page has the current counts
     #[arg(long, num_args = 0..=1, default_missing_value = "write")]
     host: Option<HostPage>,
@@ -70,6 +77,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
     let shell = Shell::new()?;
     shell.change_dir(project::root());
+    if !args.fairness.is_empty() {
+        setup::require(&WINE.each_ref(), args.setup, FLAG)?;
+        let images: Vec<&Path> = args.fairness.iter().map(PathBuf::as_path).collect();
+        for (image, trips) in images.iter().zip(fairness::measure(&images)?) {
+            println!("{}: {trips:?}", image.display());
+        }
+        return Ok(());
+    }
     match args.host {
         Some(HostPage::Write) => return host_scale::measure(&shell),
         Some(HostPage::Check) => return host_scale::check(&shell),
@@ -111,7 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     fs::write(&page, report.page())?;
     print!("\n{}", report.tables());
     println!("\nwritten: docs/cost.md");
-    let host = host_scale::measure(&shell);
+    let host = if args.cost { Ok(()) } else { host_scale::measure(&shell) };
     match report.exceeded().as_slice() {
         [] => {}
         all => bail!("too much:\n{}\nthe host at scale: {host:?}", all.join("\n")),

@@ -13,7 +13,7 @@ use cargo_wsk::build::Arch;
 use cargo_wsk::setup::{self, Dependency};
 use cargo_wsk::wine::{self, RegistryValue, ServiceParameter};
 
-pub(crate) use self::test::{run as test, run_image as test_image, run_new as test_new};
+pub(crate) use self::test::{run as test, run_image as test_image, run_new as test_new, with_echo};
 use crate::driver;
 use crate::project;
 

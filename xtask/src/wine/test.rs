@@ -1,5 +1,6 @@
 //! Running a driver's checks against it in Wine.
 
+use std::fmt::Debug;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -54,6 +55,35 @@ pub(crate) fn run_new(name: &str, image: &Path) -> Result<()> {
         prefix.remove()
     };
     checks().inspect_err(|_| eprintln!("{}", log.text()))
+}
+
+/// Runs a client against images of the echo driver, one after the other, and that several times. Returns the results by
+/// image.
+pub(crate) fn with_echo<T: Send + Debug>(
+    images: &[&Path],
+    runs: usize,
+    client: fn(SocketAddr) -> Result<T>,
+) -> Result<Vec<Vec<T>>> {
+    let log = WineLog::kept();
+    let measure = || {
+        let prefix = Prefix::create(&project::scratch()?, &log, Channels::Messages)?;
+        let mut results: Vec<Vec<T>> = images.iter().map(|_| Vec::new()).collect();
+        for _ in 0..runs {
+            for (image, results) in images.iter().zip(&mut results) {
+                let run =
+                    LoadableDriver { prefix: &prefix, name: "echo", port: PORT, image, log: &log };
+                let driver = run.load()?;
+                let server = driver.server;
+                let result = run.check(&image.display().to_string(), move || client(server))?;
+                println!("   {result:?}");
+                results.push(result);
+                driver.unload()?;
+            }
+        }
+        prefix.remove()?;
+        Ok(results)
+    };
+    measure().inspect_err(|_| eprintln!("{}", log.text()))
 }
 
 fn repeat(image: &Path, checks: Checks) -> Result<()> {
