@@ -32,13 +32,13 @@ const IN_DPCS: f64 = 8.3;
 /// the limit is more than the value reached so far, which is 1.5.
 const NULL_TIME: f64 = 1.75;
 
-/// The maximum size of the echo driver in bytes. The limit is the size reached so far, to detect regressions; the goal
-/// is 48,000.
-const FILE: usize = 88_064;
+/// The maximum size of the echo driver in bytes. The limit is the size reached so far and 2 %, to detect regressions; the
+/// goal is 48,000.
+const FILE: usize = 89_600;
 
-/// The maximum size in bytes of an idle connection's memory besides its buffer. The limit is the size reached so far, to
-/// detect regressions; the goal is 1,400.
-const MEMORY: u64 = 2208;
+/// The maximum size in bytes of an idle connection's memory besides its buffer. The limit is the size reached so far and
+/// 2 %, to detect regressions; the goal is 1,400.
+const MEMORY: u64 = 2256;
 
 /// Everything that was measured.
 pub(super) struct Measured {
@@ -424,10 +424,10 @@ mod tests {
         assert!(own.starts_with("DpcExecutor: its own instructions are 8.31 times"), "{own}");
         assert_eq!(event, "DpcExecutor: it calls KeSetEvent");
         assert!(time.contains("the time is 1.76 times that of C"), "{time}");
-        assert_eq!(memory, "an idle connection takes 2209 bytes, and may take 2208");
+        assert_eq!(memory, "an idle connection takes 2257 bytes, and may take 2256");
         let mut large = report([cost(250.0, 1099.0), cost(500.0, 1000.0)]);
         large.measured.sizes[1].file = FILE + 1;
-        assert_eq!(large.exceeded(), ["the driver has 88065 bytes, and may have 88064"]);
+        assert_eq!(large.exceeded(), ["the driver has 89601 bytes, and may have 89600"]);
         assert_eq!(allocations, "later: 3 allocations (Rust)");
         assert!(inline.starts_with("inline: all instructions are 1.10 times"), "{inline}");
         assert!(later.starts_with("later: its own instructions are 6.00 times"), "{later}");
