@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use anyhow::{Context, Result, ensure};
 use cargo_wsk::audit::{Report, Summary};
 use cargo_wsk::build::{Arch, Build, driver_name};
-use cargo_wsk::project::{Project, ProjectKind};
+use cargo_wsk::project::{Project, ProjectKind, shell_word};
 use cargo_wsk::run::{ImageRun, faults, windows};
 use cargo_wsk::wine::{self, RegistryValue};
 use cargo_wsk::{Workspace, setup, sign};
@@ -231,7 +231,11 @@ fn new(args: &NewArgs) -> Result<()> {
     let folder = std::path::absolute(&args.folder)
         .with_context(|| format!("cannot find {}", args.folder.display()))?;
     Project { folder: &folder, kind: args.kind, wsk: args.wsk.as_deref() }.create()?;
-    println!("created {}. Next:\n  cd {0}\n  cargo test", args.folder.display());
+    println!(
+        "created {}. Next:\n  cd {}\n  cargo test",
+        args.folder.display(),
+        shell_word(&args.folder)
+    );
     match args.kind {
         ProjectKind::Wdm => println!("  cargo wsk build --release\n  cargo wsk wine"),
         ProjectKind::Kmdf => println!("  cargo wsk check"),

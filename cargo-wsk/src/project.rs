@@ -1,7 +1,7 @@
 //! Creates a driver's project.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -86,7 +86,8 @@ impl Project<'_> {
     ///
     /// # Errors
     ///
-    /// If the name is not valid for a package, the folder has files, `wsk` is not a clone, or a file cannot be written.
+    /// If the name is not valid for a package, the folder has files, `wsk` is not a clone, or a file cannot be written. Then
+    /// no file is left, so that the call can be repeated.
     pub fn create(&self) -> Result<String> {
         let name = self.folder.file_name().and_then(|name| name.to_str());
         let name = name.with_context(|| format!("{} has no name", self.folder.display()))?;
@@ -100,15 +101,50 @@ impl Project<'_> {
             bail!("{} exists and has files: choose another name", self.folder.display());
         }
         let wsk = self.wsk.map(clone_of_wsk).transpose()?;
+        let is_new = !self.folder.exists();
+        match self.write_files(name, wsk.as_deref()) {
+            Ok(()) => Ok(name.to_owned()),
+            Err(error) => Err(match self.remove_files(is_new) {
+                Ok(()) => error,
+                Err(left) => error
+                    .context(format!("{} is incomplete, and stays: {left}", self.folder.display())),
+            }),
+        }
+    }
+
+    fn write_files(&self, name: &str, wsk: Option<&Path>) -> Result<()> {
         for (path, template) in self.kind.files() {
             let path = self.folder.join(fill(path, name, None));
             let folder = path.parent().unwrap_or(self.folder);
             fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
-            fs::write(&path, fill(template, name, wsk.as_deref()))
+            fs::write(&path, fill(template, name, wsk))
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        Ok(name.to_owned())
+        Ok(())
+    }
+
+    /// Removes what was written into the folder, which was empty, and the folder if it is new.
+    fn remove_files(&self, is_new: bool) -> io::Result<()> {
+        if !self.folder.exists() {
+            return Ok(());
+        }
+        fs::remove_dir_all(self.folder)?;
+        if is_new { Ok(()) } else { fs::create_dir(self.folder) }
+    }
+}
+
+/// A path as a shell takes it: in quotes if it has characters that a shell treats specially.
+#[must_use]
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\:._-+@%=".contains(c);
+    if text.chars().all(is_plain) {
+        text
+    } else if cfg!(windows) {
+        format!("\"{text}\"")
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -285,6 +321,48 @@ mod tests {
                 );
             }
             assert_eq!(common.len(), different.len() + shared, "{common:#?}");
+        }
+    }
+
+    /// The path of a file in the folder `driver` is too long for Linux, those of the first files are not.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_project_that_cannot_be_written_leaves_nothing() {
+        const LONGEST: usize = 4095;
+        let top = std::env::temp_dir().join(format!("cargo-wsk-{}", std::process::id()));
+        let mut parent = top.clone();
+        let end = LONGEST - "/hello/driver/Cargo.to".len();
+        while parent.as_os_str().len() < end {
+            let rest = end - parent.as_os_str().len() - 1;
+            // No component is empty, or longer than a name may be.
+            parent.push("a".repeat(if rest > 200 { 100 } else { rest.max(1) }));
+        }
+        for exists in [false, true] {
+            fs::create_dir_all(&parent).unwrap();
+            let folder = parent.join("hello");
+            if exists {
+                fs::create_dir(&folder).unwrap();
+            }
+            let project = Project { folder: &folder, kind: ProjectKind::Wdm, wsk: None };
+            let error = format!("{:#}", project.create().unwrap_err());
+            assert!(error.starts_with("cannot "), "{error}");
+            assert_eq!(folder.exists(), exists);
+            assert_eq!(folder.read_dir().map_or(0, Iterator::count), 0, "files are left");
+        }
+        fs::remove_dir_all(top).unwrap();
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (path, word) in [
+            ("hello", "hello"),
+            ("../größe/h-1_2.x", "../größe/h-1_2.x"),
+            ("my drivers/hello", "'my drivers/hello'"),
+            ("it's/hello", "'it'\\''s/hello'"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(shell_word(Path::new(path)), word);
         }
     }
 

@@ -144,10 +144,11 @@ pub fn faults(text: &str) -> Result<Faults> {
             "loss" => &mut faults.loss,
             "duplication" => &mut faults.duplication,
             "reset" => &mut faults.reset,
+            "accept" => &mut faults.accept,
             "forced-close" => &mut faults.forced_close,
             "hold" => &mut faults.hold,
             _ => bail!(
-                "expected loss, duplication, reset, forced-close or hold, each with `=` and its thousandths"
+                "expected loss, duplication, reset, accept, forced-close or hold, each with `=` and its thousandths"
             ),
         };
         match number.parse() {

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::{CrateType, Metadata, MetadataCommand, Package};
 
 /// The folder of the driver in a project for KMDF.
@@ -28,7 +28,14 @@ impl Workspace {
         if let Some(manifest) = manifest {
             command.manifest_path(manifest);
         }
-        let metadata = command.exec().context("cargo cannot read the workspace")?;
+        let metadata = command.exec().map_err(|error| match error {
+            // Cargo's own message, which begins with `error: ` as this program's messages do.
+            cargo_metadata::Error::CargoMetadata { stderr } => {
+                let stderr = stderr.trim();
+                anyhow!("{}", stderr.strip_prefix("error: ").unwrap_or(stderr).to_owned())
+            }
+            error => anyhow!(error).context("cannot run `cargo metadata`"),
+        })?;
         let current = env::current_dir().context("cannot read the current folder")?;
         let folder = manifest.and_then(Path::parent).map_or_else(PathBuf::new, PathBuf::from);
         Ok(Self { metadata, folder: current.join(folder) })

@@ -4,13 +4,15 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::time::Duration;
 
-use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
+use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream, rt, time};
 
 /// Receives messages: sends them to the kernel debugger, or prints them.
 pub type Log = fn(fmt::Arguments<'_>);
 
-/// Serves connections, each in its own task, until the listener fails or the driver is unloaded.
+/// Serves connections, each in its own task, until the listener fails or the driver is unloaded. A connection that fails
+/// does not end the server.
 ///
 /// # Errors
 ///
@@ -21,13 +23,34 @@ pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<
             Ok(accepted) => accepted,
             // The peer disconnected before it was served.
             Err(error) if is_caused_by_peer(error.kind()) => continue,
+            // Memory is short. The connection waits.
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                log(format_args!("cannot accept a connection: {error}"));
+                pause().await;
+                continue;
+            }
             Err(error) => return Err(error),
         };
-        spawner.spawn(async move {
+        let served = spawner.spawn(async move {
             if let Err(error) = echo(&stream).await {
                 log(format_args!("the connection of {peer} failed: {error}"));
             }
-        })?;
+        });
+        match served {
+            Ok(_) => {}
+            // The driver is being unloaded.
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
+            // Memory is short. The connection is closed, and the next one may work.
+            Err(error) => log(format_args!("cannot serve {peer}: {error}")),
+        }
+    }
+}
+
+/// Waits for a second, in which memory may be freed.
+async fn pause() {
+    if time::sleep(Duration::from_secs(1)).await.is_err() {
+        // There is not even memory for a timer: other tasks run first.
+        rt::yield_now().await;
     }
 }
 

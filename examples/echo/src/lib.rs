@@ -7,8 +7,9 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::time::Duration;
 
-use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
+use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream, rt, time};
 
 /// Runs the programs in the README as documentation tests.
 #[cfg(doctest)]
@@ -32,6 +33,12 @@ pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<
             Ok(accepted) => accepted,
             // The peer disconnected before it was served.
             Err(error) if is_caused_by_peer(error.kind()) => continue,
+            // Memory is short. The connection waits.
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                log(format_args!("cannot accept a connection: {error}"));
+                pause().await;
+                continue;
+            }
             Err(error) => return Err(error),
         };
         let served = spawner.spawn(async move {
@@ -65,6 +72,14 @@ async fn echo(stream: &TcpStream) -> Result<()> {
         // Wine's WSK has no disconnect. There, closing a connection is graceful.
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
         result => result,
+    }
+}
+
+/// Waits for a second, in which memory may be freed.
+async fn pause() {
+    if time::sleep(Duration::from_secs(1)).await.is_err() {
+        // There is not even memory for a timer: other tasks run first.
+        rt::yield_now().await;
     }
 }
 

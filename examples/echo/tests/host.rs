@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 
 use wsk::irql::Passive;
-use wsk::{Buffer, Provider, Registration, Result, Runtime, TcpListener, TcpStream, rt};
-use wsk_host::{Config, Host, Timing};
+use wsk::{Buffer, ErrorKind, Provider, Registration, Result, Runtime, TcpListener, TcpStream, rt};
+use wsk_host::{Config, Faults, Host, Timing};
 
 /// The number of seeds of each scenario: few of them by default, and all where the environment asks for them.
 fn seeds() -> u64 {
@@ -16,11 +16,17 @@ fn seeds() -> u64 {
 /// Runs clients against a server, stops the server before the clients' result is dropped, and checks that all memory
 /// was freed.
 fn serving<T>(clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) {
+    serving_with(Faults::default(), clients);
+}
+
+/// The same on a network with faults.
+fn serving_with<T>(faults: Faults, clients: impl AsyncFn(Provider, SocketAddr) -> Result<T>) {
     let timings = [Timing::Inline, Timing::Deferred].into_iter();
     for timing in timings.chain((0..seeds()).map(Timing::Mixed)) {
         // With a disconnect as on Windows, and without as in Wine.
         for refuse_disconnect in [false, true] {
-            let config = Config { timing, refuse_disconnect, window: 1000, ..Config::default() };
+            let config =
+                Config { timing, refuse_disconnect, window: 1000, faults, ..Config::default() };
             let host = Host::new(config);
             let entered = host.enter();
             on_host(&clients).unwrap_or_else(|error| panic!("{config:?}: {error}"));
@@ -113,6 +119,22 @@ fn disconnecting_clients_do_not_affect_others() {
             }
             drop(stream);
             is_served(&wsk, server).await?;
+        }
+        Ok(())
+    });
+}
+
+/// As where a client resets its connection, and the system then fails the accept.
+#[test]
+fn connections_reset_before_the_accept_do_not_affect_others() {
+    serving_with(Faults { accept: 500, ..Faults::default() }, async |wsk, server| {
+        let (mut served, mut lost) = (0, 0);
+        while served < 5 || lost == 0 {
+            match is_served(&wsk, server).await {
+                Ok(()) => served += 1,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => lost += 1,
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     });

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use wsk::irql::Passive;
 use wsk::{Buffer, Provider, Registration, Result, Runtime, TcpListener, TcpStream, counters};
-use wsk::{rt, time};
+use wsk::{ErrorKind, rt, time};
+use wsk_host::{Config, Faults};
 
 const ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9182);
 
@@ -129,6 +130,22 @@ fn a_client_that_is_silent_blocks_no_other_and_is_cut_off() -> Result<()> {
         time::sleep(Duration::from_secs(6)).await?;
         let wsk::BufResult(received, _) = silent.recv(Buffer::new(1)?).await;
         assert!(matches!(received, Ok(0) | Err(_)), "the connection is still open");
+        Ok(())
+    })
+}
+
+/// Every other connection is reset before the exporter accepts it.
+#[wsk_host::test(config = Config::default().faults(Faults { accept: 500, ..Faults::default() }))]
+fn a_connection_that_is_reset_does_not_end_the_exporter() -> Result<()> {
+    with_exporter(async |wsk| {
+        let (mut served, mut lost) = (0, 0);
+        while served < 5 || lost == 0 {
+            match ask(wsk, &[b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n"]).await {
+                Ok(_) => served += 1,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => lost += 1,
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     })
 }

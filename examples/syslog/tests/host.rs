@@ -5,9 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use syslog::{Sender, Severity, Statistics, Watch};
 use wsk::irql::Passive;
 use wsk::socket::{DatagramSocket, Family};
-use wsk::{Buffer, BufferedStream, Provider, Registration, Result, Runtime, TcpListener};
+use wsk::{
+    Buffer, BufferedStream, ErrorKind, Provider, Registration, Result, Runtime, TcpListener,
+};
 use wsk::{TcpStream, UdpSocket, rt};
-use wsk_host::Host;
+use wsk_host::{Config, Faults, Host};
 
 const LOCAL: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -117,6 +119,34 @@ fn commands_log_and_count() -> Result<()> {
         );
         client.shutdown().await?;
         client.close().await;
+        Ok(())
+    })
+}
+
+/// Every other connection is reset before the control port accepts it.
+#[wsk_host::test(config = Config::default().faults(Faults { accept: 500, ..Faults::default() }))]
+fn a_connection_that_is_reset_does_not_end_the_control_port() -> Result<()> {
+    async fn is_served(wsk: &Provider) -> Result<()> {
+        let mut client = BufferedStream::new(TcpStream::connect(wsk, (LOCAL, 5141)).await?);
+        client.write_all(b"stats\n").await?;
+        client.flush().await?;
+        assert_eq!(client.read_line(&mut [0; 100]).await?, "sent 0 dropped 0 failed 0\n");
+        client.shutdown().await?;
+        client.close().await;
+        Ok(())
+    }
+    with_wsk(async |wsk, runtime| {
+        let (sender, _queue) = Sender::new(2)?;
+        let listener = TcpListener::bind(wsk, (LOCAL, 5141)).await?;
+        runtime.spawner().spawn(async move { syslog::control(listener, sender).await })?;
+        let (mut served, mut lost) = (0, 0);
+        while served < 5 || lost == 0 {
+            match is_served(wsk).await {
+                Ok(()) => served += 1,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => lost += 1,
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     })
 }

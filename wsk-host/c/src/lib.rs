@@ -200,6 +200,7 @@ impl wsk_host_options {
             reset: self.reset,
             forced_close: self.forced_close,
             hold: self.hold,
+            ..defaults.faults
         };
         let delay = match self.delay {
             0 => defaults.delay,
@@ -457,7 +458,14 @@ mod tests {
             timing: Timing::Inline,
             call_status: CallStatus::Final,
             windows: Windows::SEVEN,
-            faults: Faults { loss: 1, duplication: 2, reset: 3, forced_close: 4, hold: 5 },
+            faults: Faults {
+                loss: 1,
+                duplication: 2,
+                reset: 3,
+                forced_close: 4,
+                hold: 5,
+                ..Faults::default()
+            },
             readiness: Readiness::After(Duration::from_micros(5)),
             delay: Duration::ZERO,
             window: 100,

@@ -92,6 +92,9 @@ pub struct Faults {
     pub duplication: u16,
     /// A connection is reset after a segment (simulated network only).
     pub reset: u16,
+    /// A connection is reset before it is accepted. The accept fails with `STATUS_INVALID_CONNECTION`, as in Wine (simulated
+    /// network only).
+    pub accept: u16,
     /// Starting with a request, which fails with `STATUS_FILE_FORCED_CLOSED`, a socket is no longer functional.
     pub forced_close: u16,
     /// A request does not complete until it is cancelled, or its socket is closed.

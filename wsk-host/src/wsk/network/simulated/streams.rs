@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::task::Poll;
 
 use wsk_sys::{
-    NTSTATUS, STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_INVALID_DEVICE_STATE,
+    NTSTATUS, STATUS_CONNECTION_REFUSED, STATUS_CONNECTION_RESET, STATUS_INVALID_CONNECTION,
+    STATUS_INVALID_DEVICE_STATE,
 };
 
 use super::super::{Binding, EndpointKind, IncomingConnection, ReadableData};
@@ -129,6 +130,12 @@ impl SimulatedNetwork {
         let Some((_, ConnectionRequest { from, local, remote })) = backlog.remove(place) else {
             return Poll::Pending;
         };
+        if self.random.per_mille(self.faults.accept) {
+            let due = self.arrival();
+            self.lose(from, due);
+            self.wake(now, id);
+            return Poll::Ready(Err(STATUS_INVALID_CONNECTION));
+        }
         let mut link = Link::new(from, remote);
         link.is_pending = is_conditional;
         self.endpoints.insert(number, Endpoint::accepted(local, binding, link));
