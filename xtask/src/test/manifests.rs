@@ -58,6 +58,49 @@ fn each_crate_says_how_docs_rs_builds_it() {
     }
 }
 
+/// Until a public repository exists, no crate names one. As soon as the workspace does, each crate must.
+#[test]
+fn each_crate_names_the_repository_of_the_workspace() {
+    let workspace = read(".", "Cargo.toml");
+    let shared = keys(&workspace, "workspace.package");
+    assert!(shared.contains(&"license"), "the workspace's keys were not found: {shared:?}");
+    for key in ["repository", "homepage"] {
+        for (name, folder) in CRATES {
+            let manifest = read(folder, "Cargo.toml");
+            let names = keys(&manifest, "package").contains(&&*format!("{key}.workspace"));
+            assert_eq!(names, shared.contains(&key), "{name}: the key `{key}.workspace = true`");
+        }
+    }
+}
+
+/// The first screen of `wsk` links every chapter of the guide, in the order of the chapters' own links.
+#[test]
+fn the_first_screen_links_each_chapter() {
+    let documentation = read("wsk", "src/lib.rs");
+    let first_screen = documentation.split("//! ```").next().unwrap_or_default();
+    let linked: Vec<&str> = first_screen
+        .split("](guide::")
+        .skip(1)
+        .filter_map(|link| link.split_once(')').map(|(chapter, _)| chapter))
+        .collect();
+    let guide = read("wsk", "src/guide/mod.rs");
+    let chapters = guide.lines().filter_map(|line| line.strip_prefix("pub mod "));
+    let chapters: BTreeSet<&str> =
+        chapters.map(|name| name.trim_end_matches([' ', '{', '}', ';'])).collect();
+    assert!(chapters.len() >= 10, "{chapters:?}");
+    assert_eq!(linked.iter().copied().collect::<BTreeSet<_>>(), chapters);
+    for pair in linked.windows(2) {
+        let path = format!("wsk/src/guide/{}.md", pair[0]);
+        let text = fs::read_to_string(project::root().join(&path)).unwrap() + &guide;
+        let link = format!("](crate::guide::{})", pair[1]);
+        assert!(
+            text.lines().any(|line| line.contains("Next: [") && line.ends_with(&link)),
+            "{path} does not lead to {}",
+            pair[1]
+        );
+    }
+}
+
 /// CONTRIBUTING promises this. The generator's tests need libclang.
 #[test]
 fn plain_cargo_test_covers_every_crate_but_the_generator() {
