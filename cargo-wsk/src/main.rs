@@ -180,6 +180,9 @@ struct RunArgs {
     /// Run the driver even if the host lacks some of its imports; a call of one ends it
     #[arg(long)]
     allow_missing: bool,
+    /// Write the packets of the driver's sockets to a file that Wireshark opens
+    #[arg(long, value_name = "FILE.pcapng", conflicts_with = "seeds")]
+    capture: Option<PathBuf>,
 }
 
 const RUN_HELP: &str = "This is no sandbox: the driver runs with your rights. Never run one that you do not trust.\n\n\
@@ -328,6 +331,7 @@ fn run(args: &RunArgs) -> Result<()> {
         windows: args.windows,
         faults: args.faults,
         allows_missing: args.allow_missing,
+        capture: args.capture.as_deref(),
     };
     if let Some(seeds) = args.seeds {
         run.with_seeds(seeds)?;

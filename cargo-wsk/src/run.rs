@@ -31,6 +31,8 @@ pub struct ImageRun<'a> {
     pub faults: Faults,
     /// Load the driver even if the host lacks some of its imports.
     pub allows_missing: bool,
+    /// The file for the packets of its sockets.
+    pub capture: Option<&'a Path>,
 }
 
 impl ImageRun<'_> {
@@ -72,6 +74,10 @@ impl ImageRun<'_> {
 
     fn run(&self, config: Config, while_loaded: impl FnOnce(&Host) -> Result<()>) -> Result<()> {
         let host = Host::new(Config { faults: self.faults, ..config }.windows(self.windows));
+        if let Some(file) = self.capture {
+            let captured = host.capture_packets(file);
+            captured.with_context(|| format!("cannot create {}", file.display()))?;
+        }
         let entered = host.enter();
         for (name, value) in self.parameters {
             let value = match value {

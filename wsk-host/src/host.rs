@@ -1,7 +1,9 @@
 //! Hosts: a kernel with WSK on it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use wsk_sys::NTSTATUS;
@@ -164,6 +166,34 @@ impl Host {
     /// only reports a change.
     pub fn add_address(&self, address: impl Into<IpAddr>) {
         wsk::add_address(&self.0, address.into());
+    }
+
+    /// Writes the packets of all later calls to a file in the format pcapng, which Wireshark opens. An existing file is
+    /// replaced. The file is complete after each packet, also if the process is stopped.
+    ///
+    /// A host carries bytes and datagrams. The file shows the packets with which TCP and UDP carry the same over an
+    /// Ethernet: a handshake, segments and their acknowledgments, an end or a reset. Data between two sockets of the host
+    /// appears when it is sent, data of another machine when a socket takes it. Nothing is retransmitted or fragmented, and
+    /// a datagram that a [fault](crate::Faults) loses appears nevertheless. Each packet has a comment with the number of
+    /// its socket, as in the [trace](Self::trace); the file's comment is the configuration with its seed.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be created. If a later write fails, the capture ends, with a line on standard error.
+    ///
+    /// ```
+    /// use wsk_host::{Config, Host};
+    ///
+    /// # let folder = std::env::temp_dir();
+    /// # let path = folder.join(format!("wsk-host-{}.pcapng", std::process::id()));
+    /// let host = Host::new(Config::default().seed(7));
+    /// host.capture_packets(&path)?; // for example "run.pcapng"
+    /// # drop(host);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    pub fn capture_packets(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        wsk::capture_packets(&self.0, path.as_ref())
     }
 
     /// Reports a change of the machine's addresses and of the transports. It completes the pending requests for

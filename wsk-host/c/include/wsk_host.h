@@ -182,6 +182,13 @@ int wsk_host_run(const wsk_host_options *options, wsk_host_scenario *scenario, v
 uint64_t wsk_host_allocations(void);
 
 /*
+ * Writes the packets of all later calls of the current thread's host to a file in the format pcapng, which Wireshark
+ * opens. An existing file is replaced. `path` is in UTF-8. Returns 0, or prints the reason to stderr and returns 1 if the
+ * file cannot be created.
+ */
+int wsk_host_capture_packets(const char *path);
+
+/*
  * A driver with a control device, as the system and its programs see it. All of these are called at PASSIVE_LEVEL, in a
  * scenario. Texts are in UTF-8, and a status is an NTSTATUS.
  */

@@ -64,6 +64,7 @@
 //! Everything else is as in Rust: see `wsk-host` for its contents, and for the rules that it verifies.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -300,11 +301,45 @@ pub extern "C" fn wsk_host_allocations() -> u64 {
     Host::current().allocations() as u64
 }
 
+/// Writes the packets of the current thread's host to a file; the header documents it.
+///
+/// # Safety
+///
+/// `path` is a text that ends with NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wsk_host_capture_packets(path: *const c_char) -> c_int {
+    // SAFETY: the caller passes a text that ends with NUL.
+    let path = unsafe { CStr::from_ptr(path) };
+    let captured = path.to_str().map_err(io::Error::other);
+    match captured.and_then(|path| Host::current().capture_packets(path)) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("wsk-host: wsk_host_capture_packets: cannot create {path:?}: {error}");
+            1
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::ptr;
 
     use super::*;
+
+    #[test]
+    fn packets_are_captured_to_a_file_that_can_be_created() {
+        let _entered = Host::new(wsk_host::Config::default()).enter();
+        let folder = std::env::temp_dir();
+        let file = folder.join(format!("wsk-host-c-{}.pcapng", std::process::id()));
+        // SAFETY: the text ends with NUL.
+        let capture = |path: &CStr| unsafe { wsk_host_capture_packets(path.as_ptr()) };
+        let text = |path: &std::path::Path| std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+        assert_eq!(capture(&text(&file)), 0);
+        assert_eq!(capture(&text(&folder.join("no such folder").join("run.pcapng"))), 1);
+        assert_eq!(capture(c"\xFF"), 1);
+        assert_eq!(std::fs::read(&file).unwrap()[..4], [0x0A, 0x0D, 0x0D, 0x0A]);
+        std::fs::remove_file(file).unwrap();
+    }
 
     /// The context of a scenario that counts its runs, and fails in one of them.
     #[derive(Default)]

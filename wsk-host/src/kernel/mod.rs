@@ -143,6 +143,11 @@ impl Kernel {
         Self::described(config, &config)
     }
 
+    /// The configuration, as reports name it.
+    pub(crate) fn description(&self) -> &str {
+        &self.0.description
+    }
+
     /// Creates a kernel that reports describe by `description`.
     pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
         Self::install_reports();

@@ -34,7 +34,9 @@ mod subsystem;
 mod tables;
 
 use std::io;
+use std::mem;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use polling::Poller;
@@ -44,6 +46,7 @@ pub(crate) use client::require_ended;
 use config::{Config, Network};
 use execute::execute;
 use names::LookupFault;
+use network::capture::{CapturedNetwork, PacketCapture};
 use network::null::NullNetwork;
 use network::real::RealNetwork;
 use network::simulated::SimulatedNetwork;
@@ -133,6 +136,21 @@ pub(crate) fn add_address(kernel: &Kernel, address: IpAddr) {
     attach_default(kernel);
     kernel.stack().services.network.add_address(address);
     change_network(kernel);
+}
+
+/// Writes the packets of all later calls to a file.
+///
+/// # Errors
+///
+/// If the file cannot be created.
+pub(crate) fn capture_packets(kernel: &Kernel, path: &Path) -> io::Result<()> {
+    attach_default(kernel);
+    let capture = PacketCapture::create(path, kernel.creation_time(), kernel.description())?;
+    let network = &mut kernel.stack().services.network;
+    // The network moves behind the capture. What stands in its place meanwhile is not called.
+    let captured = mem::replace(network, Box::new(NullNetwork::default()));
+    *network = Box::new(CapturedNetwork::new(captured, capture));
+    Ok(())
 }
 
 /// Completes the requests that wait for a change of the addresses or transports.

@@ -216,6 +216,9 @@ static ARM64: [Dependency; 2] = [
 static OPENSSL: Dependency =
     Dependency { name: "openssl", package: "openssl", is_there: || setup::on_path("openssl") };
 
+static TSHARK: Dependency =
+    Dependency { name: "tshark", package: "tshark", is_there: || setup::on_path("tshark") };
+
 static PROMETHEUS: Dependency = Dependency {
     name: "Prometheus",
     package: "prometheus",
@@ -263,6 +266,11 @@ fn arm64() -> Vec<&'static Dependency> {
 /// The server that the HTTPS client is tested with.
 fn openssl() -> Vec<&'static Dependency> {
     vec![&OPENSSL]
+}
+
+/// The reader that captures of packets are tested with.
+fn tshark() -> Vec<&'static Dependency> {
+    vec![&TSHARK]
 }
 
 /// The scraper that the metrics example is tested with.

@@ -32,6 +32,11 @@ pub(super) fn web() -> Result<()> {
     report(&failed.concat())
 }
 
+/// The tests of captures of packets that run tshark.
+pub(super) fn packets() -> Result<()> {
+    report(&cargo_test(&["--package", "wsk-host", "--test", "packets", "--", "--ignored"], &[])?)
+}
+
 /// The tests of the metrics example that run Prometheus.
 pub(super) fn metrics() -> Result<()> {
     report(&cargo_test(&["--package", "metrics", "--test", "prometheus", "--", "--ignored"], &[])?)

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wsk_sys::{LARGE_INTEGER, PLARGE_INTEGER, ULONGLONG};
 
-use crate::kernel::schedule::{Scheduler, ticks};
+use crate::kernel::schedule::{Scheduler, Ticks, ticks};
 use crate::kernel::{Kernel, current};
 
 /// The Unix epoch in system time: 1970, in units of 100 ns since 1601.
@@ -31,6 +31,14 @@ pub(super) fn system_time(kernel: &Kernel) -> i64 {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             UNIX.saturating_add_unsigned(ticks(since))
         }
+    }
+}
+
+impl Kernel {
+    /// When the kernel's clock began, in units of 100 ns since the Unix epoch.
+    pub(crate) fn creation_time(&self) -> Ticks {
+        let now = u64::try_from(system_time(self) - UNIX).unwrap_or(0);
+        now.saturating_sub(self.now())
     }
 }
 

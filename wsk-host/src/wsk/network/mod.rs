@@ -2,6 +2,7 @@
 //!
 //! The [`Stack`](super::stack::Stack) adds WSK's requests and callbacks, and their order.
 
+pub(super) mod capture;
 pub(super) mod null;
 pub(super) mod real;
 pub(super) mod simulated;
