@@ -54,7 +54,7 @@ use crate::sync::Notify;
 /// # Ok::<(), wsk::Error>(())
 /// ```
 ///
-/// Its clock is [`Instant`](crate::time::Instant)'s, whose minimum Windows is 8, and which Wine 8 lacks. IRQL: any for the time,
+/// Its clock is [`Instant`]'s, whose minimum Windows is 8, and which Wine 8 lacks. IRQL: any for the time,
 /// <= `DISPATCH_LEVEL` for timers.
 pub struct EmbassyTimeDriver<const TIMERS: usize = 32> {
     alarms: SpinLock<Alarms<TIMERS>>,

@@ -4,12 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::future::{join, join3};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use test_support::connection::{LOCAL, buffer, streams};
-use test_support::scenario::{last_under_miri, on};
+use test_support::scenario::{last_under_miri, on, on_host};
 use test_support::seeds::seeds;
 use wsk::events::{ConnectionEvents, Data, EventMask, Receipt};
 use wsk::net::Compat;
@@ -18,7 +18,9 @@ use wsk::socket::{Accepted, ConnectionSocket, DatagramSocket, Family, ListenSock
 use wsk::sync::oneshot;
 use wsk::{Batch, Buffer, Error, ErrorKind, Provider, Result, TcpListener, TcpStream, UdpSocket};
 use wsk::{flags::NameInfoFlags, options};
-use wsk_host::{Config, Timing};
+use wsk_host::{Config, Host, Timing};
+
+use crate::unload::drop_in_completion_routine;
 
 /// A task that is polled wherever its waker is woken.
 struct InPlace {
@@ -350,4 +352,40 @@ fn a_waker_that_starts_another_task() {
         let (task, sent) = join(task, send).await;
         task.and(sent)
     });
+}
+
+/// Polls a future once when it is dropped, while allocation fails.
+struct PollsWithoutMemory<F: Future<Output = Error>>(Pin<Box<F>>, Host, Arc<AtomicBool>);
+
+impl<F: Future<Output = Error>> Drop for PollsWithoutMemory<F> {
+    fn drop(&mut self) {
+        self.1.fail_allocations_from(1);
+        let polled = self.0.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.1.fail_allocations_from(usize::MAX / 2);
+        assert_eq!(polled, Poll::Ready(in_routine()));
+        self.2.store(true, Ordering::SeqCst);
+    }
+}
+
+/// If there is no memory to wake the future later, its request fails, and is not made in the routine.
+#[test]
+fn without_memory() {
+    for seed in 0..seeds(20, 1) {
+        let host = Host::new(Config::default().timing(Timing::Mixed(seed)));
+        let run = async |wsk: Provider| {
+            let (one, other) = streams(&wsk).await?;
+            let polls = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false))];
+            let control = async move { one.peer_addr().await.unwrap_err() };
+            let polled = PollsWithoutMemory(Box::pin(control), host.clone(), polls[0].clone());
+            drop_in_completion_routine(&wsk, polled).await?;
+            let room = Buffer::new(1)?;
+            let transfer = async move { other.recv(room).await.into_result().unwrap_err() };
+            let polled = PollsWithoutMemory(Box::pin(transfer), host.clone(), polls[1].clone());
+            drop_in_completion_routine(&wsk, polled).await?;
+            assert!(polls.iter().all(|polled| polled.load(Ordering::SeqCst)), "not polled");
+            Ok(())
+        };
+        on_host(&host, run).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!(host.outstanding_allocations(), 0, "seed {seed}");
+    }
 }
