@@ -2,6 +2,7 @@
 //!
 //! - [`process`]: scenarios that end their process, each run in a separate one;
 //! - [`seeds`]: the number of seeds that a test runs with;
+//! - [`foreign`]: memory of another driver, with its MDLs;
 //! - `mistakes` (feature of that name): sources that must not compile, with the compiler's messages;
 //! - `raw`, `hosts` and `kernel` (feature `raw`): a WSK client that makes the raw calls as a driver in C does, the
 //!   hosts it runs on, and kernel objects in pool;
@@ -18,6 +19,7 @@
 )]
 
 pub mod device;
+pub mod foreign;
 pub mod process;
 pub mod seeds;
 

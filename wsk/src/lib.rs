@@ -131,7 +131,8 @@ pub use wsk_sys as sys;
 
 pub use batch::{Batch, Drain};
 pub use buffer::{
-    BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, ContiguousIoBuf, IoBuf, Slice,
+    BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, ContiguousIoBuf, IoBuf, Lent,
+    LentAccess, NonPagedBytes, Slice,
 };
 pub use capabilities::{Capabilities, WindowsVersion, has};
 #[doc(inline)]

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! Each element is a buffer, whose MDL describes the element's part of it.
+//! Each element is a buffer, whose MDL describes the element's part of it, or lent memory.
 
 #![expect(unsafe_code, reason = "see Safety")]
 
@@ -16,9 +16,11 @@ use core::slice;
 
 use wsk_sys::WSK_BUF;
 
-use super::mdl_chain::BufferHeader;
+use super::lent_memory::LentMemory;
+use super::mdl_chain::{BufferHeader, ElementCount};
 use super::sealed::Sealed;
-use super::{Buffer, MdlChain, Slice};
+use super::{Buffer, Lent, MdlChain, Slice};
+use crate::status::Error;
 
 /// Several buffers and slices that one request sends, or fills in order: a header and its payload, for example. Every method
 /// that takes an [`IoBuf`](super::IoBuf) takes a chain.
@@ -55,13 +57,15 @@ use super::{Buffer, MdlChain, Slice};
 ///
 /// # Invariants
 ///
-/// - Each allocation of the chain belongs to a [`Buffer`]. Its MDL describes the element's part of it: at least one
-///   byte.
-/// - `last` is the last header, and `length` the number of bytes of all elements; `parts` is their number.
+/// - Each allocation of the chain belongs to a [`Buffer`] or a [`Lent`]. Its MDLs describe the element's part of it: at least
+///   one byte. Lent memory was [prepared](LentMemory::prepare).
+/// - `last` is the last header, and `length` the number of bytes of all elements; `parts` is their number, and `lent` the
+///   number of those that are lent.
 pub struct Chain {
     memory: MdlChain,
     last: NonNull<BufferHeader>,
     parts: usize,
+    lent: usize,
     length: usize,
 }
 
@@ -76,7 +80,7 @@ impl Chain {
     pub const fn new() -> Self {
         let memory = MdlChain::empty();
         // INVARIANT: without elements.
-        Self { last: memory.0, memory, parts: 0, length: 0 }
+        Self { last: memory.0, memory, parts: 0, lent: 0, length: 0 }
     }
 
     /// The number of bytes of all parts.
@@ -123,13 +127,14 @@ impl Chain {
         if self.is_empty() {
             mem::swap(self, other);
         } else if !other.is_empty() {
-            let Self { memory, last, parts, length } = mem::take(other);
+            let Self { memory, last, parts, lent, length } = mem::take(other);
             // INVARIANT: the elements of the other follow those of this one, with its last one. The sums do not overflow: all
             // elements are in memory at once.
             // SAFETY: `last` is this chain's last header (Invariants), and both chains have memory.
-            unsafe { MdlChain::append(self.last, memory) };
+            unsafe { self.memory.append(self.last, memory) };
             self.last = last;
             self.parts += parts;
+            self.lent += lent;
             self.length += length;
         }
     }
@@ -148,22 +153,55 @@ impl Chain {
             memory.describe_part(start, end);
         }
         // INVARIANT: the MDL describes the part, which has a byte.
-        Ok(Self { last: memory.0, memory, parts: 1, length: end - start })
+        Ok(Self { last: memory.0, memory, parts: 1, lent: 0, length: end - start })
     }
 
-    /// Removes the first part, and returns its buffer with its original size.
+    /// Creates a chain of one part, which is lent memory.
+    ///
+    /// A request is given the MDLs of the owner, unless a part follows this one, or precedes it and this one does not begin where
+    /// its first MDL begins. Then it is given partial MDLs, which this allocates.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// The lent memory is returned with the error:
+    ///
+    /// - `STATUS_INVALID_BUFFER_SIZE` if it is empty.
+    /// - `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    pub fn from_lent<O: Send + 'static>(part: Lent<O>) -> Result<Self, (Error, Lent<O>)> {
+        part.into_part().map(|memory| {
+            let length = memory.header().len();
+            // INVARIANT: the lent memory is described, and has a byte.
+            Self { last: memory.0, memory, parts: 1, lent: 1, length }
+        })
+    }
+
+    /// Appends lent memory, like [`append`](Self::append) with [`from_lent`](Self::from_lent).
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_lent`](Self::from_lent).
+    pub fn push_back_lent<O: Send + 'static>(
+        &mut self,
+        part: Lent<O>,
+    ) -> Result<(), (Error, Lent<O>)> {
+        self.append(&mut Self::from_lent(part)?);
+        Ok(())
+    }
+
+    /// Removes the first part, and returns its buffer with its original size. Returns `None` if the chain is empty, or its first
+    /// part is lent memory.
     ///
     /// IRQL: <= `DISPATCH_LEVEL`.
     pub fn pop_front(&mut self) -> Option<Slice> {
-        self.parts = self.parts.checked_sub(1)?;
-        let rest = self.memory.split_rest().unwrap_or(MdlChain::empty());
-        let mut first = mem::replace(&mut self.memory, rest);
-        if self.parts == 0 {
-            // INVARIANT: the last header is that of the empty chain.
-            self.last = self.memory.0;
+        if self.memory.header().lent().is_some() {
+            return None;
         }
+        let mut first = self.split_first()?;
         let Range { start, end } = first.header().part();
-        self.length -= end - start;
         let size = first.header().size;
         if (start, end) != (0, size) {
             // INVARIANT: a buffer's MDL describes the whole of its data.
@@ -172,15 +210,41 @@ impl Chain {
         Some(Slice { buffer: Buffer(first), start, end })
     }
 
-    /// The bytes of each part, in order.
-    #[must_use]
-    pub fn iter(&self) -> ChainIter<'_> {
-        ChainIter { next: self.memory.header(), left: self.parts }
+    /// Removes the first part, if it is memory that an `O` has lent, and returns it.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    pub fn pop_front_lent<O: Send + 'static>(&mut self) -> Option<Lent<O>> {
+        if !self.memory.header().lent().is_some_and(LentMemory::is_of::<O>) {
+            return None;
+        }
+        self.lent = self.lent.saturating_sub(1);
+        // SAFETY: the part is lent by an `O`.
+        self.split_first().map(|first| unsafe { Lent::from_part(first) })
     }
 
-    /// The bytes of each part, in order, for writing.
+    /// Separates the first part from the others.
+    fn split_first(&mut self) -> Option<MdlChain> {
+        self.parts = self.parts.checked_sub(1)?;
+        let rest = self.memory.split_rest().unwrap_or(MdlChain::empty());
+        let first = mem::replace(&mut self.memory, rest);
+        if self.parts == 0 {
+            // INVARIANT: the last header is that of the empty chain.
+            self.last = self.memory.0;
+        }
+        self.length -= first.header().len();
+        Some(first)
+    }
+
+    /// The bytes of each part, in order. Lent memory, which may not be mapped, is left out.
+    #[must_use]
+    pub fn iter(&self) -> ChainIter<'_> {
+        ChainIter { next: self.memory.header(), left: self.parts - self.lent }
+    }
+
+    /// The bytes of each part, in order, for writing. Lent memory, which may not be mapped, is left out.
     pub fn iter_mut(&mut self) -> ChainIterMut<'_> {
-        ChainIterMut { next: self.memory.header(), left: self.parts, chain: PhantomData }
+        let left = self.parts - self.lent;
+        ChainIterMut { next: self.memory.header(), left, chain: PhantomData }
     }
 }
 
@@ -210,9 +274,9 @@ impl Sealed for Chain {
     }
 
     unsafe fn from_parts(chain: MdlChain, _start: usize, _end: usize) -> Self {
-        let (last, parts, length) = chain.count();
+        let (last, ElementCount { elements: parts, lent, bytes: length }) = chain.count();
         // INVARIANT: the chain was one of these, or has no memory (this function's contract).
-        Self { memory: chain, last, parts, length }
+        Self { memory: chain, last, parts, lent, length }
     }
 
     fn describe(chain: &MdlChain, start: usize, end: usize) -> WSK_BUF {
@@ -221,6 +285,10 @@ impl Sealed for Chain {
 
     fn size(&self) -> usize {
         self.length
+    }
+
+    fn is_writable(&self) -> bool {
+        self.lent == 0 || self.memory.is_writable()
     }
 }
 
@@ -249,8 +317,7 @@ impl<'a> Iterator for ChainIter<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         self.left = self.left.checked_sub(1)?;
-        let part = self.next;
-        self.next = part.next().unwrap_or(part);
+        let part = next_own(&mut self.next);
         let (first, count) = part.bytes();
         // SAFETY: these bytes are initialized, and no request has them, since the chain is borrowed.
         Some(unsafe { slice::from_raw_parts(first, count) })
@@ -266,8 +333,7 @@ impl<'a> Iterator for ChainIterMut<'a> {
 
     fn next(&mut self) -> Option<&'a mut [u8]> {
         self.left = self.left.checked_sub(1)?;
-        let part = self.next;
-        self.next = part.next().unwrap_or(part);
+        let part = next_own(&mut self.next);
         let (first, count) = part.bytes();
         // SAFETY: these bytes are initialized, no request has them, and no other reference to them exists (Invariants): parts are
         // left, and this one is no longer one of them.
@@ -277,6 +343,16 @@ impl<'a> Iterator for ChainIterMut<'a> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }
+}
+
+/// Skips lent memory. Returns the part that follows, which exists, and moves behind it.
+fn next_own<'a>(next: &mut &'a BufferHeader) -> &'a BufferHeader {
+    let mut part = *next;
+    while let Some(following) = part.next().filter(|_| part.lent().is_some()) {
+        part = following;
+    }
+    *next = part.next().unwrap_or(part);
+    part
 }
 
 impl ExactSizeIterator for ChainIter<'_> {}
@@ -314,7 +390,7 @@ impl IntoIterator for Chain {
     }
 }
 
-/// An iterator that removes the parts of a [`Chain`].
+/// An iterator that removes the parts of a [`Chain`]. Lent memory is dropped, and so returned to its owner.
 #[derive(Debug)]
 pub struct ChainIntoIter(Chain);
 
@@ -322,11 +398,18 @@ impl Iterator for ChainIntoIter {
     type Item = Slice;
 
     fn next(&mut self) -> Option<Slice> {
-        self.0.pop_front()
+        loop {
+            if let Some(part) = self.0.pop_front() {
+                return Some(part);
+            }
+            drop(self.0.split_first()?);
+            self.0.lent = self.0.lent.saturating_sub(1);
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.parts, Some(self.0.parts))
+        let left = self.0.parts - self.0.lent;
+        (left, Some(left))
     }
 }
 

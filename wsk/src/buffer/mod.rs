@@ -14,6 +14,8 @@
 
 mod buffer_pool;
 mod chain;
+mod lent;
+mod lent_memory;
 mod mdl_chain;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -28,6 +30,7 @@ use wsk_sys::WSK_BUF;
 
 pub(crate) use self::buffer_pool::BufferPool;
 pub use self::chain::{Chain, ChainIntoIter, ChainIter, ChainIterMut};
+pub use self::lent::{Lent, LentAccess, NonPagedBytes};
 use self::mdl_chain::BufferHeader;
 pub(crate) use self::mdl_chain::MdlChain;
 use crate::status::{Error, Result, known};
@@ -270,6 +273,13 @@ pub(crate) mod sealed {
         /// The length of the range in bytes.
         #[doc(hidden)]
         fn size(&self) -> usize;
+
+        /// Whether a request may receive into it.
+        #[doc(hidden)]
+        #[inline]
+        fn is_writable(&self) -> bool {
+            true
+        }
     }
 
     impl Sealed for Buffer {

@@ -9,14 +9,19 @@
 extern crate wsk_host as _;
 
 use core::{mem, ptr};
+use std::sync::atomic::Ordering;
+use std::vec;
 use std::vec::Vec;
 
+use test_support::foreign::{ForeignMemory, UNTOUCHED};
 use wsk_host::kernel::{Config, Kernel};
 use wsk_sys::fields::length;
 use wsk_sys::{MDL, MmGetSystemAddressForMdlSafe, NormalPagePriority, WSK_BUF};
 
 use super::sealed::Sealed;
-use super::{Buffer, Chain, MdlChain, Slice};
+use super::{Buffer, Chain, Lent, LentAccess, MdlChain, Slice};
+use crate::pool::PoolBox;
+use crate::status::known;
 
 /// The bytes of a buffer before and behind its part.
 const MARGINS: (usize, usize) = (3, 4);
@@ -109,29 +114,31 @@ fn on_kernel(scenario: impl FnOnce()) {
     assert_eq!(kernel.outstanding_allocations(), 0);
 }
 
+/// Writes bytes to all memory as WSK does, and checks each range of it.
+fn assert_ranges(memory: &mut MdlChain, expected: &[u8]) {
+    fill(&memory.describe(0, expected.len()), expected);
+    for start in 0..=expected.len() {
+        for end in start..=expected.len() {
+            let range = memory.describe(start, end);
+            assert_eq!(gather(&range), expected[start..end], "{start}..{end}");
+            if start < end {
+                assert_eq!(memory.position(&range), start, "{start}..{end}");
+            }
+            let mut copied = [0; 32];
+            let count = memory.copy_to(start, end, &mut copied).unwrap();
+            assert_eq!(copied[..count], expected[start..end], "{start}..{end}");
+        }
+    }
+}
+
 #[test]
 fn each_range_is_described_from_the_part_in_which_it_begins() {
     on_kernel(|| {
         const SMALL: [usize; 4] = [1, 4, 2, 3];
         let expected = pattern(SMALL.iter().sum());
-        let (memory, start, end) = chain(&SMALL).into_parts();
+        let (mut memory, start, end) = chain(&SMALL).into_parts();
         assert_eq!((start, end), (0, expected.len()));
-        fill(&memory.describe(start, end), &expected);
-        for start in 0..=expected.len() {
-            for end in start..=expected.len() {
-                let range = memory.describe(start, end);
-                assert_eq!(gather(&range), expected[start..end]);
-                if start < end {
-                    assert_eq!(memory.position(&range), start);
-                }
-                let first = memory.contiguous(start, end);
-                assert!(!first.is_empty() || start == end);
-                assert_eq!(first, &expected[start..start + first.len()]);
-                let mut copied = [0; 10];
-                let count = memory.copy_to(start, end, &mut copied);
-                assert_eq!(copied[..count], expected[start..end]);
-            }
-        }
+        assert_ranges(&mut memory, &expected);
         // SAFETY: they are a chain's parts.
         assert_eq!(into_bytes(unsafe { Chain::from_parts(memory, 0, end) }), expected);
     });
@@ -149,10 +156,7 @@ fn a_chain_is_filled_in_steps_of_any_size() {
                 let bytes = &expected[start..end.min(start + step)];
                 // Turns of WSK, and of data that a kept receive has.
                 if is_own {
-                    let to = memory.contiguous_mut(start, start + bytes.len());
-                    let count = to.len();
-                    to.copy_from_slice(&bytes[..count]);
-                    start += count;
+                    start += memory.copy_from(start, start + bytes.len(), bytes).unwrap();
                 } else {
                     fill(&memory.describe(start, end), bytes);
                     start += bytes.len();
@@ -234,5 +238,217 @@ fn pieces_are_dropped_in_any_order() {
         let (first, second) = (taken.next().unwrap(), taken.next().unwrap());
         drop(taken);
         assert_eq!((first.len(), second.len()), (1, 4));
+    });
+}
+
+/// Lends a part of such memory.
+fn lend(memory: ForeignMemory, start: usize, end: usize) -> Lent<ForeignMemory> {
+    // SAFETY: the owner keeps the MDLs, of nonpaged pool, until it is dropped, and does not access the memory meanwhile.
+    let lent =
+        unsafe { Lent::from_raw(memory.mdl(), start, end - start, LentAccess::ReadWrite, memory) };
+    lent.map_err(|(error, _)| error).unwrap()
+}
+
+/// The pieces of foreign memory in these tests.
+const PIECES: [usize; 4] = [3, 1, 5, 2];
+
+#[test]
+fn each_range_of_lent_memory_is_described_by_the_owners_mdls() {
+    on_kernel(|| {
+        for start in 0..11 {
+            for end in start + 1..=11 {
+                let memory = ForeignMemory::new(&PIECES);
+                let (mdls, drops) = (memory.mdls(), memory.drops());
+                let (mut chain, from, to) = lend(memory, start, end).into_parts();
+                assert_eq!((from, to), (0, end - start));
+                assert_ranges(&mut chain, &pattern(end - start));
+                for at in 0..end - start {
+                    assert!(mdls.contains(&chain.describe(at, end - start).Mdl));
+                }
+                assert_eq!(drops.load(Ordering::SeqCst), 0);
+                // SAFETY: it is lent memory of this owner.
+                let lent: Lent<ForeignMemory> = unsafe { Lent::from_parts(chain, from, to) };
+                let memory = lent.into_owner().unwrap();
+                let mut expected = vec![UNTOUCHED; 11];
+                expected[start..end].copy_from_slice(&pattern(end - start));
+                assert_eq!(memory.bytes(), expected);
+                drop(memory);
+                assert_eq!(drops.load(Ordering::SeqCst), 1);
+            }
+        }
+    });
+}
+
+/// Lent memory in each place of a chain, with each beginning and end in its MDLs.
+#[test]
+fn lent_memory_is_a_part_of_a_chain() {
+    on_kernel(|| {
+        for start in [0, 1, 3, 5] {
+            for end in [6, 9, 11] {
+                for (before, behind) in [(0, 0), (1, 0), (0, 1), (2, 2)] {
+                    let memory = ForeignMemory::new(&PIECES);
+                    let (mdls, drops) = (memory.mdls(), memory.drops());
+                    let lent = lend(memory, 0, 11).slice(start..end).unwrap();
+                    let mut chain = Chain::new();
+                    chain.append(&mut self::chain(&[1, 4][..before]));
+                    chain.push_back_lent(lent).map_err(|(error, _)| error).unwrap();
+                    chain.append(&mut self::chain(&[2, 1][..behind]));
+                    let size = [1, 4][..before].iter().chain(&[2, 1][..behind]).sum::<usize>();
+                    assert_eq!(
+                        (chain.len(), chain.iter().len()),
+                        (size + end - start, before + behind)
+                    );
+                    let (mut memory, from, to) = chain.into_parts();
+                    assert_ranges(&mut memory, &pattern(to));
+
+                    // The owner's MDLs are used wherever WSK allows that.
+                    let place: usize = [1, 4][..before].iter().sum();
+                    let is_whole_mdl = start == 0 || start == 3;
+                    let is_owners = behind == 0 && (before == 0 || is_whole_mdl);
+                    assert_eq!(mdls.contains(&memory.describe(place, to).Mdl), is_owners);
+
+                    // SAFETY: they are a chain's parts.
+                    let mut chain = unsafe { Chain::from_parts(memory, from, to) };
+                    assert_eq!(chain.iter().len(), before + behind);
+                    assert!(before == 0 || chain.pop_front_lent::<ForeignMemory>().is_none());
+                    for _ in 0..before {
+                        assert!(chain.pop_front().is_some());
+                    }
+                    assert!(chain.pop_front().is_none(), "lent memory is no slice");
+                    assert!(chain.pop_front_lent::<PoolBox<[u8; 1]>>().is_none());
+                    let lent = chain.pop_front_lent::<ForeignMemory>().unwrap();
+                    assert_eq!((lent.len(), chain.iter().len()), (end - start, behind));
+                    let lent = lent.whole();
+                    assert_eq!(lent.len(), 11);
+                    let memory = lent.into_owner().unwrap();
+                    let all = &pattern(place + end - start)[place..];
+                    assert_eq!(&memory.bytes()[start..end], all);
+                    drop(memory);
+                    assert_eq!(drops.load(Ordering::SeqCst), 1);
+                    assert_eq!(chain.into_iter().count(), behind);
+                }
+            }
+        }
+    });
+}
+
+/// Chains of lent memory are appended to each other, and dropped as a whole, in part, and by an iterator.
+#[test]
+fn each_owner_is_dropped_once() {
+    on_kernel(|| {
+        for kept in 0..3 {
+            let memory = [(); 3].map(|()| ForeignMemory::locked(&[2, 3]));
+            let drops = memory.each_ref().map(ForeignMemory::drops);
+            let count = || drops.each_ref().map(|drops| drops.load(Ordering::SeqCst));
+            let mut chain = Chain::new();
+            for (memory, start) in memory.into_iter().zip(0..) {
+                let lent = lend(memory, start, 5);
+                chain.push_back_lent(lent).map_err(|(error, _)| error).unwrap();
+            }
+            let (mut memory, from, to) = chain.into_parts();
+            assert_ranges(&mut memory, &pattern(5 + 4 + 3));
+            // SAFETY: they are a chain's parts.
+            let mut chain = unsafe { Chain::from_parts(memory, from, to) };
+            match kept {
+                0 => assert_eq!(chain.into_iter().count(), 0),
+                1 => {
+                    let first: Lent<ForeignMemory> = chain.pop_front_lent().unwrap();
+                    drop(chain);
+                    assert_eq!(count(), [0, 1, 1]);
+                    drop(first);
+                }
+                _ => {
+                    let memory = chain.pop_front_lent::<ForeignMemory>().unwrap().into_owner();
+                    chain.push_back_lent(lend(memory.unwrap(), 1, 2)).map_err(|_| ()).unwrap();
+                    chain.push_front(Buffer::new(1).unwrap()).unwrap();
+                    assert_eq!(chain.len(), 1 + 4 + 3 + 1);
+                    drop(chain);
+                }
+            }
+            assert_eq!(count(), [1; 3]);
+        }
+    });
+}
+
+#[test]
+fn a_range_that_the_mdls_do_not_describe_is_refused_with_its_owner() {
+    on_kernel(|| {
+        for (offset, length) in
+            [(0, 0), (0, 12), (11, 1), (12, 1), (usize::MAX, 2), (2, usize::MAX)]
+        {
+            let memory = ForeignMemory::new(&PIECES);
+            let mdl = memory.mdl();
+            // SAFETY: the owner keeps the MDLs.
+            let refused =
+                unsafe { Lent::from_raw(mdl, offset, length, LentAccess::ReadWrite, memory) };
+            let (error, memory) = refused.unwrap_err();
+            assert_eq!(error, known::STATUS_INVALID_BUFFER_SIZE);
+            assert_eq!(memory.bytes(), [UNTOUCHED; 11]);
+        }
+        let (error, _) = Lent::from_pool(PoolBox::new([0; 0]).unwrap()).unwrap_err();
+        assert_eq!(error, known::STATUS_INVALID_BUFFER_SIZE);
+        let lent = Lent::from_pool(PoolBox::new([1; 4]).unwrap()).unwrap();
+        let (error, lent) = Chain::from_lent(lent.slice(4..).unwrap()).unwrap_err();
+        assert_eq!(
+            (error, lent.len(), lent.whole().len()),
+            (known::STATUS_INVALID_BUFFER_SIZE, 0, 4)
+        );
+    });
+}
+
+/// Each allocation and each mapping fails in turn. The owner comes back.
+#[test]
+fn lent_memory_survives_each_failure() {
+    let mut failures = 0;
+    for allowed in 0.. {
+        let kernel = Kernel::new(Config::default());
+        let _entered = kernel.enter();
+        let memory = ForeignMemory::locked(&PIECES);
+        let drops = memory.drops();
+        kernel.fail_allocation(allowed + 1);
+        let mdl = memory.mdl();
+        // SAFETY: the owner keeps the MDLs, whose pages are locked, and does not access the memory meanwhile.
+        let lent = unsafe { Lent::from_raw(mdl, 1, 9, LentAccess::ReadWrite, memory) };
+        let end = match lent {
+            Ok(lent) => match Chain::from_lent(lent) {
+                Ok(mut chain) => {
+                    let mut lent = chain.pop_front_lent::<ForeignMemory>().unwrap();
+                    let written = lent.copy_from(b"123456789");
+                    (written.map(drop), lent.into_owner().unwrap())
+                }
+                Err((error, lent)) => (Err(error), lent.into_owner().unwrap()),
+            },
+            Err((error, memory)) => (Err(error), memory),
+        };
+        let (result, memory) = end;
+        assert_eq!(drops.load(Ordering::SeqCst), 0);
+        if result.is_ok() {
+            assert_eq!(&memory.bytes()[1..10], b"123456789");
+        }
+        drop(memory);
+        assert_eq!(kernel.outstanding_allocations(), 0);
+        match result {
+            Ok(()) => break,
+            Err(error) => assert_eq!(error, known::STATUS_INSUFFICIENT_RESOURCES),
+        }
+        failures += 1;
+    }
+    // The element, its four MDLs, and four mappings.
+    assert_eq!(failures, 9);
+}
+
+#[test]
+fn memory_that_is_only_read_is_not_written() {
+    on_kernel(|| {
+        let memory = ForeignMemory::new(&[4]);
+        let mdl = memory.mdl();
+        // SAFETY: the owner keeps the MDLs, of nonpaged pool, and does not access the memory meanwhile.
+        let lent = unsafe { Lent::from_raw(mdl, 0, 4, LentAccess::ReadOnly, memory) };
+        let mut lent = lent.map_err(|(error, _)| error).unwrap();
+        assert_eq!(lent.copy_from(b"ab"), Err(known::STATUS_ACCESS_DENIED));
+        let mut bytes = [0; 8];
+        assert_eq!((lent.copy_to(&mut bytes), bytes[3]), (Ok(4), UNTOUCHED));
+        assert!(!lent.is_writable());
+        assert!(!Chain::from_lent(lent).unwrap().is_writable());
     });
 }

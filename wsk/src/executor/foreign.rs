@@ -3,7 +3,8 @@
 //! A completion routine must not call WSK ([INV-15](crate::rules#inv-15)). The wakers of this crate's tasks only queue their task, and free bare
 //! memory: the future and the output of a task are dropped by its runtime or by its handle, never by a waker. A foreign
 //! waker may run any code; the last one of a task may drop the task's future, with its sockets. While a completion
-//! routine calls a foreign waker, values whose drop calls WSK defer that call to their client's thread:
+//! routine calls a foreign waker, values whose drop calls WSK defer that call to their client's thread. The same holds while
+//! an owner of [lent memory](crate::Lent) is dropped, which a completion routine may do:
 //!
 //! | dropped by a foreign waker | effect |
 //! |---|---|

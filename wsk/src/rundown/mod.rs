@@ -91,7 +91,8 @@ impl Rundown {
         self.counts.is_empty()
     }
 
-    /// Runs a closure that calls a waker of a foreign executor in a completion routine.
+    /// Runs a closure that calls a waker of a foreign executor in a completion routine, or drops an owner of lent memory, possibly
+    /// in one.
     pub(crate) fn in_foreign_waker(&self, call: impl FnOnce()) {
         let _entered = self.foreign_wakers.enter();
         call();

@@ -121,35 +121,40 @@ pub(super) fn now<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// Copies the bytes of a kept receive with a result of `count` bytes that were not taken yet, as many as fit. Returns their
 /// number, and the number of all.
-pub(super) fn copy_kept(payload: &Payload, count: usize, to: &mut [u8]) -> (usize, usize) {
+///
+/// # Errors
+///
+/// `STATUS_INSUFFICIENT_RESOURCES` if lent memory cannot be mapped.
+pub(super) fn copy_kept(
+    payload: &mut Payload,
+    count: usize,
+    to: &mut [u8],
+) -> Result<(usize, usize)> {
     let Some((buffer, start, end)) = kept_range(payload, count) else {
-        return (0, 0);
+        return Ok((0, 0));
     };
-    (buffer.copy_to(start, end, to), end - start)
+    Ok((buffer.copy_to(start, end, to)?, end - start))
 }
 
-/// Copies a kept datagram of `count` bytes to a range of another buffer, as much as fits. Returns the number of bytes, and that
-/// of all.
+/// Copies the bytes of a kept receive like [`copy_kept`], to a range of another buffer.
+///
+/// # Errors
+///
+/// As for [`copy_kept`].
 pub(super) fn copy_kept_to(
-    payload: &Payload,
+    payload: &mut Payload,
     count: usize,
     (to, to_start, to_end): (&mut MdlChain, usize, usize),
-) -> (usize, usize) {
+) -> Result<(usize, usize)> {
     let Some((buffer, start, end)) = kept_range(payload, count) else {
-        return (0, 0);
+        return Ok((0, 0));
     };
-    let mut copied = 0;
-    loop {
-        match buffer.copy_to(start + copied, end, to.contiguous_mut(to_start + copied, to_end)) {
-            0 => return (copied, end - start),
-            count => copied += count,
-        }
-    }
+    Ok((buffer.copy_to_chain((start, end), to, (to_start, to_end))?, end - start))
 }
 
 /// The bytes of a kept receive that were not taken yet.
-fn kept_range(payload: &Payload, count: usize) -> Option<(&MdlChain, usize, usize)> {
-    let buffer = payload.buffer.as_ref()?;
+fn kept_range(payload: &mut Payload, count: usize) -> Option<(&mut MdlChain, usize, usize)> {
+    let buffer = payload.buffer.as_mut()?;
     let own = buffer.position(&payload.descriptor);
     // A correct system never reports more bytes than the request had room for.
     let end = own.saturating_add(count.min(length(payload.descriptor.Length)));

@@ -31,6 +31,7 @@ mod embedded;
 mod executors;
 mod hostile;
 mod ioctls;
+mod lent;
 mod locks;
 mod names;
 mod options;

@@ -11,7 +11,7 @@ use core::task::{Context, Poll, Waker};
 use wsk_sys::PIRP;
 
 use super::super::Handle;
-use super::super::kept::now;
+use super::super::kept::{copy_kept, now};
 use super::receive_in_turn::TurnResult;
 use super::send;
 use crate::buffer::{BufResult, Buffer, MdlChain, Slice, sealed::Sealed as _};
@@ -38,7 +38,8 @@ impl<C: Connects> Handle<C> {
     pub(crate) fn try_receive(&self, to: &mut [u8], size: usize) -> Result<usize> {
         now(async {
             loop {
-                match self.receive_kept(to, &Never).await? {
+                let copy = |payload: &mut Payload, count| copy_kept(payload, count, to);
+                match self.receive_kept(copy, &Never).await? {
                     TurnResult::Received(count) => return Ok(count),
                     TurnResult::Issue(turn) => {
                         self.keep_issued(self.issue_receive(size)?).await?;

@@ -9,7 +9,7 @@
 use wsk_sys::PIRP;
 
 use super::super::state::Connected;
-use super::super::transfer::{SubmittedTransfer, await_end};
+use super::super::transfer::{Submitted, SubmittedTransfer, await_end};
 use super::super::{Handle, Socket};
 use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Connects;
@@ -34,6 +34,9 @@ impl<C: Connects> Handle<C> {
         B,
         impl FnMut(&mut Payload, usize) -> usize + use<D, C, B>,
     > {
+        if !buffer.is_writable() {
+            return Submitted::Completed(BufResult(Err(known::STATUS_ACCESS_DENIED), buffer));
+        }
         let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
             // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
@@ -57,6 +60,9 @@ impl<C: Connects> Handle<C> {
         buffer: B,
         deadline: &mut Deadline<'_>,
     ) -> BufResult<usize, B> {
+        if !buffer.is_writable() {
+            return BufResult(Err(known::STATUS_ACCESS_DENIED), buffer);
+        }
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: the range is that of a `B`.
         let (result, buffer) = unsafe { self.fill::<B>((buffer, start, end), deadline) }.await;
@@ -69,6 +75,9 @@ impl<C: Connects> Handle<C> {
         buffer: B,
         deadline: &mut Deadline<'_>,
     ) -> BufResult<(), B> {
+        if !buffer.is_writable() {
+            return BufResult(Err(known::STATUS_ACCESS_DENIED), buffer);
+        }
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: the range is that of a `B`.
         let (result, buffer) = unsafe { self.fill::<B>((buffer, start, end), deadline) }.await;

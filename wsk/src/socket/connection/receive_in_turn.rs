@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use wsk_sys::PIRP;
 
 use super::super::Handle;
-use super::super::kept::copy_kept;
+use super::super::kept::copy_kept_to;
 use super::super::transfer::{BufferRange, Completion};
 use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Connects;
@@ -29,21 +29,28 @@ pub(crate) enum TurnResult<'a> {
 }
 
 impl<C: Connects> Handle<C> {
-    /// Waits for the turn to receive, and copies the bytes of the first kept receive that has any. `to` must not be empty.
-    /// Dropping the future loses no data.
+    /// Waits for the turn to receive, and copies the bytes of the first kept receive that has any, by `copy`, which is given the
+    /// number of bytes that the request has received. It has room for at least one, and returns the number that it has copied and
+    /// that of all. Dropping the future loses no data.
     ///
     /// # Errors
     ///
-    /// The error of a kept receive, or `STATUS_IO_TIMEOUT`.
+    /// The error of a kept receive, or of `copy`, after which the data is kept still; or `STATUS_IO_TIMEOUT`.
     pub(crate) async fn receive_kept(
         &self,
-        to: &mut [u8],
+        mut copy: impl FnMut(&mut Payload, usize) -> Result<(usize, usize)>,
         deadline: &impl Timeout,
     ) -> Result<TurnResult<'_>> {
         let mut turn = self.turn(deadline).await?;
         while let Some((mut idle, result)) = self.first_kept(&mut turn, deadline).await? {
             let payload = idle.payload();
-            let (copied, size) = copy_kept(payload, result.unwrap_or(0), to);
+            let (copied, size) = match copy(payload, result.unwrap_or(0)) {
+                Ok(copied) => copied,
+                Err(error) => {
+                    turn.put_back(idle, result);
+                    return Err(error);
+                }
+            };
             if size > 0 {
                 payload.kept.taken += copied;
                 // The end of the data or an error follows the bytes.
@@ -77,12 +84,17 @@ impl<C: Connects> Handle<C> {
         buffer: B,
         deadline: &mut impl Timeout,
     ) -> BufResult<usize, B> {
+        if !buffer.is_writable() {
+            return BufResult(Err(known::STATUS_ACCESS_DENIED), buffer);
+        }
         let (mut buffer, start, end) = buffer.into_parts();
-        let to = buffer.contiguous_mut(start, end);
-        let (result, buffer) = if to.is_empty() {
+        let (result, buffer) = if start == end {
             (Ok(0), buffer)
         } else {
-            match self.receive_kept(to, &*deadline).await {
+            let copy = |payload: &mut Payload, count| {
+                copy_kept_to(payload, count, (&mut buffer, start, end))
+            };
+            match self.receive_kept(copy, &*deadline).await {
                 Ok(TurnResult::Received(count)) => (Ok(count), buffer),
                 Ok(TurnResult::Issue(turn)) => {
                     let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
@@ -170,7 +182,13 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
     async fn run(&mut self, deadline: &mut Deadline<'_>) -> Result<usize> {
         while self.filled < self.end {
             let part = if self.handle.has_kept() {
-                match self.handle.receive_kept(self.rest(), &*deadline).await? {
+                let (filled, end) = (self.filled, self.end);
+                let own = self.idle.as_mut().and_then(|idle| idle.payload().buffer.as_mut());
+                let own = own.ok_or(known::STATUS_INTERNAL_ERROR)?;
+                let copy = |payload: &mut Payload, count| {
+                    copy_kept_to(payload, count, (&mut *own, filled, end))
+                };
+                match self.handle.receive_kept(copy, &*deadline).await? {
                     TurnResult::Received(count) => count,
                     TurnResult::Issue(turn) => self.receive(Some(turn), deadline).await?,
                 }
@@ -189,13 +207,6 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
             // implement WSK_FLAG_WAITALL.
         }
         Ok(self.filled - self.start)
-    }
-
-    /// The contiguous start of the unfilled part of the buffer.
-    fn rest(&mut self) -> &mut [u8] {
-        let (filled, end) = (self.filled, self.end);
-        let buffer = self.idle.as_mut().and_then(|idle| idle.payload().buffer.as_mut());
-        buffer.map(|buffer| buffer.contiguous_mut(filled, end)).unwrap_or_default()
     }
 
     /// Receives into the part that is not filled.

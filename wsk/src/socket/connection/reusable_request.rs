@@ -14,9 +14,10 @@ use core::task::{Context, Poll, Waker};
 use wsk_sys::PIRP;
 
 use super::super::Handle;
+use super::super::kept::copy_kept;
 use super::receive_in_turn::TurnResult;
-use crate::buffer::Buffer;
 use crate::buffer::sealed::Sealed;
+use crate::buffer::{Buffer, MdlChain};
 use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
 use crate::operation::{Idle, InFlight, KeptReceive, Payload, RequestKind, RequestOutcome};
@@ -61,9 +62,7 @@ impl ReusableRequest {
     /// The buffer, unless it is in flight or was never allocated.
     pub(crate) fn buffer(&mut self) -> Option<&mut [u8]> {
         match &mut self.0 {
-            RequestState::Idle(idle) => {
-                idle.payload().buffer.as_mut().map(|buffer| buffer.contiguous_mut(0, usize::MAX))
-            }
+            RequestState::Idle(idle) => idle.payload().buffer.as_mut().map(MdlChain::first_mut),
             RequestState::Empty | RequestState::InFlight(..) => None,
         }
     }
@@ -123,7 +122,8 @@ impl ReusableRequest {
         let buffer = self.prepare(capacity)?;
         handle.outside_routines().await;
         let turn = if handle.has_kept() {
-            match handle.receive_kept(buffer, deadline).await? {
+            let copy = |payload: &mut Payload, count| copy_kept(payload, count, buffer);
+            match handle.receive_kept(copy, deadline).await? {
                 TurnResult::Received(count) => return Ok(Some(count)),
                 TurnResult::Issue(turn) => Some(turn),
             }

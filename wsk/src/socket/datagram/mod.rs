@@ -143,6 +143,9 @@ impl Handle<Datagram> {
         deadline: &mut Deadline<'_>,
         finish: impl FnMut(&mut Payload, usize) -> Result<T>,
     ) -> BufResult<T, B> {
+        if !buffer.is_writable() {
+            return BufResult(Err(known::STATUS_ACCESS_DENIED), buffer);
+        }
         if self.has_kept() {
             let (buffer, start, end) = buffer.into_parts();
             let range = (buffer, start, end);
@@ -183,8 +186,9 @@ impl Handle<Datagram> {
                 self.put_kept(idle);
                 continue;
             }
-            let copy =
-                |payload: &Payload, count| copy_kept_to(payload, count, (&mut buffer, start, end));
+            let copy = |payload: &mut Payload, count| {
+                copy_kept_to(payload, count, (&mut buffer, start, end))
+            };
             let result = self.take_datagram(idle, result, copy);
             return (result, buffer);
         }
@@ -209,22 +213,26 @@ impl Handle<Datagram> {
     }
 
     /// Copies the bytes of a kept receive by `copy`, which returns their number and that of all. The rest of the datagram
-    /// stays in the operation.
+    /// stays in the operation. If `copy` fails, the datagram is kept still, as the first one.
     fn take_datagram(
         &self,
         mut idle: Idle,
         result: Result<usize>,
-        copy: impl FnOnce(&Payload, usize) -> (usize, usize),
+        copy: impl FnOnce(&mut Payload, usize) -> Result<(usize, usize)>,
     ) -> Result<(Idle, usize)> {
         match truncated(&mut idle, result) {
-            Ok(count) => {
-                let payload = idle.payload();
-                let (copied, size) = copy(payload, count);
-                if copied < size {
-                    payload.control.flags |= MSG_TRUNC;
+            Ok(count) => match copy(idle.payload(), count) {
+                Ok((copied, size)) => {
+                    if copied < size {
+                        idle.payload().control.flags |= MSG_TRUNC;
+                    }
+                    Ok((idle, copied))
                 }
-                Ok((idle, copied))
-            }
+                Err(error) => {
+                    self.state().kept().keep_first(idle, Ok(count));
+                    Err(error)
+                }
+            },
             Err(error) => {
                 self.put_kept(idle);
                 Err(self.state().note_error(error))

@@ -38,7 +38,7 @@ impl Handle<Datagram> {
                 match self.first_kept(&mut turn, &Never).await? {
                     Some((idle, Err(known::STATUS_CANCELLED))) => self.put_kept(idle),
                     Some((idle, result)) => {
-                        let copy = |payload: &Payload, count| copy_kept(payload, count, to);
+                        let copy = |payload: &mut Payload, count| copy_kept(payload, count, to);
                         let received = self.take_datagram(idle, result, copy)?;
                         return self.finish_in_turn(received, whole);
                     }

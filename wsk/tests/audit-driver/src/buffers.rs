@@ -3,10 +3,17 @@
 use core::fmt::Debug;
 use core::ops::{Bound, Deref, DerefMut};
 
+use wsk::pool::PoolBox;
 use wsk::pool::{self, NonPaged, Usage};
-use wsk::{BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, Slice, counters};
+use wsk::{
+    BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, Lent, LentAccess,
+    NonPagedBytes, Slice, counters,
+};
 
 type Bounds = (Bound<usize>, Bound<usize>);
+
+/// Bytes of the driver's pool.
+type Sector = PoolBox<[u8; 512]>;
 
 calls! {
     "Buffer::new": |size: usize| Buffer::new(size);
@@ -29,6 +36,23 @@ calls! {
     "Chain::into_iter": |chain: Chain| chain.into_iter();
     "Chain::into_iter<&>": |chain: &'static Chain| chain.into_iter();
     "Chain::into_iter<mut>": |chain: &'static mut Chain| chain.into_iter();
+    "Chain::from_lent": |lent: Lent<Sector>| Chain::from_lent(lent);
+    "Chain::push_back_lent": |(chain, lent): (&'static mut Chain, Lent<Sector>)| chain.push_back_lent(lent);
+    "Chain::pop_front_lent": |chain: &'static mut Chain| chain.pop_front_lent::<Sector>();
+    "Lent::from_raw": |(mdl, access, owner): (wsk::sys::PMDL, LentAccess, Sector)| {
+        // SAFETY: the MDL is the caller's.
+        unsafe { Lent::from_raw(mdl, 0, 512, access, owner) }
+    };
+    "Lent::from_pool": |owner: Sector| Lent::from_pool(owner);
+    "Lent::len": |lent: &'static Lent<Sector>| lent.len();
+    "Lent::is_empty": |lent: &'static Lent<Sector>| lent.is_empty();
+    "Lent::slice": |(lent, bounds): (Lent<Sector>, Bounds)| lent.slice(bounds);
+    "Lent::whole": |lent: Lent<Sector>| lent.whole();
+    "Lent::owner": |lent: &'static Lent<Sector>| lent.owner();
+    "Lent::into_owner": |lent: Lent<Sector>| lent.into_owner();
+    "Lent::copy_to": |(lent, to): (&'static mut Lent<Sector>, &'static mut [u8])| lent.copy_to(to);
+    "Lent::copy_from": |(lent, from): (&'static mut Lent<Sector>, &'static [u8])| lent.copy_from(from);
+    "NonPagedBytes::bytes": |owner: &'static mut Sector| NonPagedBytes::bytes(owner);
     "ChainIter::next": |iter: &'static mut ChainIter<'static>| iter.next();
     "ChainIter::size_hint": |iter: &'static ChainIter<'static>| iter.size_hint();
     "ChainIterMut::next": |iter: &'static mut ChainIterMut<'static>| iter.next();
@@ -66,6 +90,7 @@ drops! {
     "ChainIntoIter::drop": ChainIntoIter;
     // It has no name outside of wsk. A buffer is one, and nothing else.
     "MdlChain::drop": Buffer;
+    "Lent::drop": Lent<Sector>;
     "Slice::drop": Slice;
     "BufResult::drop": BufResult<usize, Buffer>;
 }
@@ -73,6 +98,8 @@ drops! {
 formats! {
     "Buffer::fmt<Debug>": Buffer as Debug;
     "Chain::fmt<Debug>": Chain as Debug;
+    "Lent::fmt<Debug>": Lent<Sector> as Debug;
+    "LentAccess::fmt<Debug>": LentAccess as Debug;
     "Slice::fmt<Debug>": Slice as Debug;
     "Usage::fmt<Debug>": Usage as Debug;
 }
