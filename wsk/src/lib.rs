@@ -132,7 +132,7 @@ pub use wsk_sys as sys;
 pub use batch::{Batch, Drain};
 pub use buffer::{
     BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, ContiguousIoBuf, IoBuf, Lent,
-    LentAccess, NonPagedBytes, Slice,
+    LentAccess, NonPagedBytes, PendedIrp, Slice,
 };
 pub use capabilities::{Capabilities, WindowsVersion, has};
 #[doc(inline)]

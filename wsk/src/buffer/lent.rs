@@ -61,9 +61,10 @@ use crate::status::{Error, Result, known};
 ///
 /// # Dropped futures
 ///
-/// A receive whose future was dropped keeps its memory if it has got data, until the next receive takes the data, or the socket
-/// is closed ([`recv`](crate::TcpStream::recv)). The owner is dropped only then. If the owner must not wait so long, as for an
-/// IRP that was cancelled, close the socket, or receive into a [`Buffer`](super::Buffer).
+/// A receive whose future was dropped may keep its memory until the next receive on the socket, or until the socket is closed:
+/// always if it has got data, which the next receive takes ([`recv`](crate::TcpStream::recv)). The owner is dropped only then. If
+/// the owner must not wait so long, as for an IRP that was cancelled, close the socket, or receive into a
+/// [`Buffer`](super::Buffer). A send whose future was dropped returns its memory when it has been cancelled.
 ///
 /// # Invariants
 ///
@@ -296,7 +297,7 @@ impl<O: NonPagedBytes> Lent<O> {
         let bytes = owner.bytes();
         let (address, size) = (bytes.as_mut_ptr().cast(), bytes.len());
         let length = match ULONG::try_from(size) {
-            Ok(1..) if size <= MdlChain::MAX_SIZE => size as ULONG,
+            Ok(length @ 1..) if size <= MdlChain::MAX_SIZE => length,
             _ => return Err((known::STATUS_INVALID_BUFFER_SIZE, owner)),
         };
         // SAFETY: there is no IRP; the memory is the owner's.

@@ -339,8 +339,10 @@ impl LentMemory {
     /// The description is in an element's allocation, whose owner is of this type.
     pub(super) const unsafe fn owner<O>(this: NonNull<Self>) -> NonNull<O> {
         let described = this.cast::<Described<O>>().as_ptr();
-        // SAFETY: the description is followed by its owner, at an address that is not zero.
-        unsafe { NonNull::new_unchecked(&raw mut (*described).owner) }
+        // SAFETY: the description is followed by its owner (this function's contract).
+        let owner = unsafe { &raw mut (*described).owner };
+        // SAFETY: a place in an allocation is not at address zero.
+        unsafe { NonNull::new_unchecked(owner) }
     }
 
     /// Frees what the description has, and takes the owner out.
@@ -400,6 +402,21 @@ unsafe fn has(mut mdl: PMDL, size: usize) -> bool {
         (mdl, left) = (next, left - count);
     }
     false
+}
+
+/// The number of bytes that a chain of MDLs describes.
+///
+/// # Safety
+///
+/// The chain is null, or of valid MDLs.
+pub(super) unsafe fn mdl_size(mut mdl: PMDL) -> usize {
+    let mut size = 0;
+    while !mdl.is_null() {
+        // SAFETY: the MDL is valid (this function's contract).
+        let (count, next) = unsafe { count_and_next(mdl) };
+        (mdl, size) = (next, size + count);
+    }
+    size
 }
 
 /// The number of bytes of an MDL, and the next one. Other fields may change meanwhile, when WSK maps the memory.

@@ -202,14 +202,13 @@ impl MdlChain {
     /// `STATUS_INSUFFICIENT_RESOURCES` if lent memory cannot be mapped.
     fn contiguous(&mut self, start: usize, end: usize) -> Result<(*mut u8, usize)> {
         let (element, at) = self.element(start);
-        let (first, size) = match element.lent() {
+        let (first, size) = if let Some(lent) = element.lent() {
             // SAFETY: no request uses the MDLs (Invariants), and the chain is borrowed mutably, so that no other thread maps them.
-            Some(lent) => unsafe { lent.map(at) }?,
-            None => {
-                let (first, size) = element.bytes();
-                let at = at.min(size);
-                (first.wrapping_add(at), size - at)
-            }
+            unsafe { lent.map(at) }?
+        } else {
+            let (first, size) = element.bytes();
+            let at = at.min(size);
+            (first.wrapping_add(at), size - at)
         };
         Ok((first, size.min(end.saturating_sub(start))))
     }
@@ -348,8 +347,10 @@ impl MdlChain {
     ///
     /// The header is one of this chain. Its memory was [prepared](LentMemory::prepare), if it is lent.
     unsafe fn use_own_mdls(&mut self, element: NonNull<BufferHeader>) {
-        // SAFETY: the chain owns the header, and is borrowed mutably.
-        let Some(lent) = (unsafe { element.as_ref().lent_mut() }) else { return };
+        // SAFETY: the chain owns the header.
+        let header = unsafe { element.as_ref() };
+        // SAFETY: the chain is borrowed mutably, and no other reference to the lent memory exists.
+        let Some(lent) = (unsafe { header.lent_mut() }) else { return };
         if !lent.use_own_mdls() {
             return;
         }

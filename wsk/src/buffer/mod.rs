@@ -17,6 +17,7 @@ mod chain;
 mod lent;
 mod lent_memory;
 mod mdl_chain;
+mod pended_irp;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use self::chain::{Chain, ChainIntoIter, ChainIter, ChainIterMut};
 pub use self::lent::{Lent, LentAccess, NonPagedBytes};
 use self::mdl_chain::BufferHeader;
 pub(crate) use self::mdl_chain::MdlChain;
+pub use self::pended_irp::PendedIrp;
 use crate::status::{Error, Result, known};
 
 /// Bytes in nonpaged memory, with the MDL that describes them.

@@ -19,10 +19,11 @@ use wsk_sys::{
 };
 
 use super::CallbackIrql;
+use crate::buffer::{Chain, Lent, LentAccess};
 use crate::dispatch::{ConnectionDispatch, StreamDispatch};
 use crate::flags::SocketFlags;
 use crate::socket::{OpenGuard, SocketState};
-use crate::status::{Result, known};
+use crate::status::{Error, Result, known};
 
 /// Received data is never executed, and Driver Verifier's code integrity checks stop a driver that maps it executable.
 const PRIORITY: ULONG = NormalPagePriority | MdlMappingNoExecute;
@@ -276,6 +277,92 @@ impl RetainedData {
     pub fn copy_to(&self, buffer: &mut [u8]) -> Result<usize> {
         copy(self.chunks(), buffer)
     }
+
+    /// Converts the data into a chain, which can be sent on another socket without a copy. The data is released when the chain is
+    /// dropped: after a send, as soon as it has completed. It cannot be received into.
+    ///
+    /// A send that waits for its peer keeps the data, and so the network adapter's memory: limit what is in flight.
+    ///
+    /// IRQL: <= `DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails. The data is returned with it.
+    pub fn into_chain(self) -> core::result::Result<Chain, (Error, Self)> {
+        // SAFETY: the list is valid until this value is dropped (Invariants).
+        let entries = unsafe { entries_of(self.list.as_ptr()) };
+        // SAFETY: the MDLs are WSK's, locked or nonpaged, and stay until this value is dropped (INV-57), which does not wait.
+        unsafe { lend_all(entries, self) }
+    }
+}
+
+/// A part of lent memory whose owner is that of the last part of its chain. No other crate can name it, and take it out of its
+/// chain.
+struct EarlierPart;
+
+/// Lends several ranges of one owner, as one chain.
+///
+/// # Errors
+///
+/// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails. The owner is returned with it.
+///
+/// # Safety
+///
+/// As for [`Lent::from_raw`], for each range, to be read. No other crate can name the type of the owner, or takes it out of a
+/// chain.
+unsafe fn lend_all<O: Send + 'static>(
+    ranges: impl Iterator<Item = WSK_BUF>,
+    owner: O,
+) -> core::result::Result<Chain, (Error, O)> {
+    let mut chain = Chain::new();
+    let mut last: Option<WSK_BUF> = None;
+    for range in ranges.filter(|range| length(range.Length) > 0) {
+        let Some(earlier) = last.replace(range) else { continue };
+        // SAFETY: the MDLs stay until the owner is dropped, which is in the last part: a chain drops its parts in order, and nothing
+        // takes these out.
+        if let Err((error, _)) = unsafe { lend(&earlier, EarlierPart) }
+            .and_then(|lent| chain.push_back_lent(lent).map_err(|(error, _)| (error, EarlierPart)))
+        {
+            return Err((error, owner));
+        }
+    }
+    let Some(range) = last else { return Ok(chain) };
+    // SAFETY: the MDLs stay until the owner is dropped (this function's contract).
+    let lent = unsafe { lend(&range, owner) }?;
+    match chain.push_back_lent(lent) {
+        Ok(()) => Ok(chain),
+        // No request has had it, so the owner is there.
+        Err((error, lent)) => lent.into_owner().map_or(Ok(chain), |owner| Err((error, owner))),
+    }
+}
+
+/// Lends a range, to be read.
+///
+/// # Safety
+///
+/// As for [`Lent::from_raw`].
+unsafe fn lend<O: Send + 'static>(
+    range: &WSK_BUF,
+    owner: O,
+) -> core::result::Result<Lent<O>, (Error, O)> {
+    let (offset, size) = (range.Offset as usize, length(range.Length));
+    // SAFETY: this function's contract is the same.
+    unsafe { Lent::from_raw(range.Mdl, offset, size, LentAccess::ReadOnly, owner) }
+}
+
+/// The buffers of a list.
+///
+/// # Safety
+///
+/// The list is null, or a list of WSK that stays valid while the iterator is used.
+unsafe fn entries_of(list: PWSK_DATA_INDICATION) -> impl Iterator<Item = WSK_BUF> {
+    let mut next: *const WSK_DATA_INDICATION = list;
+    core::iter::from_fn(move || {
+        // SAFETY: the caller's list stays, and so do its entries.
+        let WSK_DATA_INDICATION { Next, Buffer, .. } = unsafe { next.as_ref() }?;
+        next = *Next;
+        Some(*Buffer)
+    })
 }
 
 impl Drop for RetainedData {

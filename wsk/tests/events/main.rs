@@ -11,4 +11,5 @@ mod listen;
 mod memory;
 mod method_sets;
 mod races;
+mod relayed;
 mod stream;

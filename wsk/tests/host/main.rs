@@ -35,6 +35,7 @@ mod lent;
 mod locks;
 mod names;
 mod options;
+mod pended_irp;
 mod random;
 #[cfg(not(miri))] // Miri has no network.
 mod real;

@@ -7,7 +7,7 @@ use wsk::pool::PoolBox;
 use wsk::pool::{self, NonPaged, Usage};
 use wsk::{
     BufResult, Buffer, Chain, ChainIntoIter, ChainIter, ChainIterMut, Lent, LentAccess,
-    NonPagedBytes, Slice, counters,
+    NonPagedBytes, PendedIrp, Slice, counters,
 };
 
 type Bounds = (Bound<usize>, Bound<usize>);
@@ -53,6 +53,16 @@ calls! {
     "Lent::copy_to": |(lent, to): (&'static mut Lent<Sector>, &'static mut [u8])| lent.copy_to(to);
     "Lent::copy_from": |(lent, from): (&'static mut Lent<Sector>, &'static [u8])| lent.copy_from(from);
     "NonPagedBytes::bytes": |owner: &'static mut Sector| NonPagedBytes::bytes(owner);
+    "PendedIrp::from_raw": |(irp, access): (core::ptr::NonNull<wsk::sys::IRP>, LentAccess)| {
+        // SAFETY: the IRP is the caller's.
+        unsafe { PendedIrp::from_raw(irp, access) }
+    };
+    "PendedIrp::as_raw": |irp: &'static PendedIrp| irp.as_raw();
+    "PendedIrp::is_cancelled": |irp: &'static PendedIrp| irp.is_cancelled();
+    "PendedIrp::len": |irp: &'static PendedIrp| irp.len();
+    "PendedIrp::is_empty": |irp: &'static PendedIrp| irp.is_empty();
+    "PendedIrp::lend": |irp: PendedIrp| irp.lend();
+    "PendedIrp::complete": |(irp, result): (PendedIrp, wsk::Result<usize>)| irp.complete(result);
     "ChainIter::next": |iter: &'static mut ChainIter<'static>| iter.next();
     "ChainIter::size_hint": |iter: &'static ChainIter<'static>| iter.size_hint();
     "ChainIterMut::next": |iter: &'static mut ChainIterMut<'static>| iter.next();
@@ -91,6 +101,7 @@ drops! {
     // It has no name outside of wsk. A buffer is one, and nothing else.
     "MdlChain::drop": Buffer;
     "Lent::drop": Lent<Sector>;
+    "PendedIrp::drop": PendedIrp;
     "Slice::drop": Slice;
     "BufResult::drop": BufResult<usize, Buffer>;
 }
@@ -100,6 +111,7 @@ formats! {
     "Chain::fmt<Debug>": Chain as Debug;
     "Lent::fmt<Debug>": Lent<Sector> as Debug;
     "LentAccess::fmt<Debug>": LentAccess as Debug;
+    "PendedIrp::fmt<Debug>": PendedIrp as Debug;
     "Slice::fmt<Debug>": Slice as Debug;
     "Usage::fmt<Debug>": Usage as Debug;
 }

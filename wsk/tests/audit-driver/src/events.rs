@@ -136,6 +136,7 @@ calls! {
     "RetainedData::is_empty": |data: &'static RetainedData| data.is_empty();
     "RetainedData::chunks": |data: &'static RetainedData| data.chunks().last();
     "RetainedData::copy_to": |(data, to): (&'static RetainedData, SliceMut)| data.copy_to(to);
+    "RetainedData::into_chain": |data: RetainedData| data.into_chain();
     "Chunks::next": |chunks: &'static mut Chunks<'static>| chunks.next();
 }
 
