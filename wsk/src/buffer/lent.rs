@@ -74,7 +74,7 @@ pub struct Lent<O> {
     memory: MdlChain,
     start: usize,
     end: usize,
-    /// The memory has the owner.
+    /// The memory has the owner. Covariant: the type is asked for again only by its `TypeId`, which subtypes do not share.
     owner: PhantomData<O>,
 }
 
