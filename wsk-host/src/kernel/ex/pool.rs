@@ -212,10 +212,21 @@ pub(crate) fn allocate_in_pages(
     fill: u8,
     function: &'static str,
 ) -> PVOID {
-    let kernel = current();
-    if !kernel.may_allocate() {
-        return ptr::null_mut();
+    if current().may_allocate() {
+        allocate_certainly(size, tag, fill, function)
+    } else {
+        ptr::null_mut()
     }
+}
+
+/// As [`allocate_in_pages`], from memory that the kernel has set aside: no shortage of a test affects it.
+pub(crate) fn allocate_certainly(
+    size: usize,
+    tag: ULONG,
+    fill: u8,
+    function: &'static str,
+) -> PVOID {
+    let kernel = current();
     let in_pages = BlockLayout::in_pages(size).filter(|_| kernel.pool().has_pages());
     let layout = in_pages.or_else(|| BlockLayout::new(size, ALIGNMENT));
     let Some(layout) = layout else { return ptr::null_mut() };

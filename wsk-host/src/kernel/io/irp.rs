@@ -16,14 +16,16 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use wsk_sys::fields;
 use wsk_sys::{
-    BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP,
+    BOOLEAN, CCHAR, DISPATCH_LEVEL, FALSE, IoSizeOfIrp, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID,
     SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
     STATUS_MORE_PROCESSING_REQUIRED, TRUE, ULONG, USHORT,
 };
 
 use crate::kernel::abi::Routine as _;
 use crate::kernel::blocks::GUARD;
-use crate::kernel::ex::pool::{FRESH, allocate_in_pages, free, require_no_overrun};
+use crate::kernel::ex::pool::{
+    FRESH, allocate_certainly, allocate_in_pages, free, require_no_overrun,
+};
 use crate::kernel::io::cancel::IoAcquireCancelSpinLock;
 use crate::kernel::io::guarded_routine::call_completion_routine;
 use crate::kernel::ke::irql::require_at_most;
@@ -72,8 +74,20 @@ const TAG: ULONG = u32::from_le_bytes(*b"Irp ");
 #[wsk_host_macros::export]
 pub(crate) extern "C" fn IoAllocateIrp(locations: CCHAR, _charge_quota: BOOLEAN) -> PIRP {
     require_at_most(DISPATCH_LEVEL, "IoAllocateIrp");
+    allocate_by(allocate_in_pages, locations)
+}
+
+/// Allocates the IRP of a request that must reach the driver, such as the close of a file.
+pub(super) fn allocate_certain_irp(locations: CCHAR) -> PIRP {
+    allocate_by(allocate_certainly, locations)
+}
+
+/// A function of the pool.
+type Allocate = fn(usize, ULONG, u8, &'static str) -> PVOID;
+
+fn allocate_by(allocate: Allocate, locations: CCHAR) -> PIRP {
     let size = IoSizeOfIrp(locations);
-    let irp: PIRP = allocate_in_pages(size.into(), TAG, FRESH, "IoAllocateIrp").cast();
+    let irp: PIRP = allocate(size.into(), TAG, FRESH, "IoAllocateIrp").cast();
     if !irp.is_null() {
         // SAFETY: the memory was allocated with this size.
         unsafe { IoInitializeIrp(irp, size, locations) };

@@ -25,7 +25,7 @@ use crate::kernel::io::device::{STATUS_OBJECT_NAME_NOT_FOUND, free};
 use crate::kernel::io::device_table::{
     ClosedFile, DO_DEVICE_INITIALIZING, DO_EXCLUSIVE, Device, DeviceObject, ReleasedObject,
 };
-use crate::kernel::io::irp::{IoAllocateIrp, IoFreeIrp};
+use crate::kernel::io::irp::{IoAllocateIrp, IoFreeIrp, allocate_certain_irp};
 use crate::kernel::io::work_item::in_worker_thread;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::{current_irql, require_at_most};
@@ -225,7 +225,13 @@ impl OpenFile {
     ) -> IoStatus {
         require_at_most(PASSIVE_LEVEL, "a request to a device");
         // SAFETY: the device stays while it is open.
-        let irp = IoAllocateIrp(unsafe { (*self.device).stack_size }, FALSE);
+        let locations = unsafe { (*self.device).stack_size };
+        // Windows ends a file without memory, too: a driver that missed it would keep what belongs to the file.
+        let irp = if matches!(major, IRP_MJ_CLEANUP | IRP_MJ_CLOSE) {
+            allocate_certain_irp(locations)
+        } else {
+            IoAllocateIrp(locations, FALSE)
+        };
         if irp.is_null() {
             return (STATUS_INSUFFICIENT_RESOURCES, 0);
         }

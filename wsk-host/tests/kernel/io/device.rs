@@ -56,6 +56,47 @@ unsafe extern "C" fn entry(driver: PDRIVER_OBJECT, _: PUNICODE_STRING) -> NTSTAT
     }
 }
 
+/// The driver gets `IRP_MJ_CLOSE` also if no memory is left, for else it would keep what belongs to the file.
+#[test]
+fn a_file_is_closed_without_memory() {
+    static CLEANED_UP: AtomicUsize = AtomicUsize::new(0);
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+
+    unsafe extern "C" fn counts(_: PDEVICE_OBJECT, irp: PIRP) -> NTSTATUS {
+        // SAFETY: the I/O manager passes an IRP at this driver's location.
+        unsafe {
+            match (*IoGetCurrentIrpStackLocation(irp)).MajorFunction {
+                2 => _ = ENDED.fetch_add(1, Ordering::SeqCst),
+                0x12 => _ = CLEANED_UP.fetch_add(1, Ordering::SeqCst),
+                _ => {}
+            }
+            (*irp).IoStatus = IO_STATUS_BLOCK { Status: STATUS_SUCCESS, Information: 0 };
+            IofCompleteRequest(irp, 0);
+        }
+        STATUS_SUCCESS
+    }
+
+    unsafe extern "C" fn counting(driver: PDRIVER_OBJECT, path: PUNICODE_STRING) -> NTSTATUS {
+        // SAFETY: the system passes the driver's own object and path.
+        unsafe {
+            let status = entry(driver, path);
+            (*driver).MajorFunction.fill(Some(counts));
+            status
+        }
+    }
+
+    let (host, _entered) = host();
+    // SAFETY: the entry point is a driver's.
+    let driver = unsafe { Driver::load("referenced", Some(counting)) }.unwrap();
+    let mut file = File::open(r"\Device\Referenced").unwrap();
+    host.fail_allocations_from(1);
+    assert_eq!(file.read(&mut [0]).unwrap_err(), STATUS_INSUFFICIENT_RESOURCES);
+    file.close();
+    assert_eq!((CLEANED_UP.load(Ordering::SeqCst), ENDED.load(Ordering::SeqCst)), (1, 1));
+    driver.unload();
+    assert_eq!(host.outstanding_allocations(), 0);
+}
+
 /// A file that its driver references outlives its handle, and the driver gets `IRP_MJ_CLOSE` after its last reference.
 #[test]
 fn references_keep_devices_and_files() {
