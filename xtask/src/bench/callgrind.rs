@@ -141,7 +141,7 @@ fn plain(name: &str) -> String {
 }
 
 /// The C name of a function of the kernel or the provider.
-fn function(name: &str) -> String {
+pub(super) fn function(name: &str) -> String {
     // The provider's functions are in tables and have Rust names: `wsk_host::wsk::calls::bytes::send`.
     let Some(path) = name.strip_prefix("wsk_host::wsk::calls::") else {
         return name.to_owned();

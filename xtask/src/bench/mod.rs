@@ -8,6 +8,7 @@ mod callgrind;
 mod drivers;
 mod fairness;
 mod host_scale;
+mod image_cost;
 mod memory;
 mod null;
 mod programs;
@@ -32,6 +33,7 @@ use crate::test::CLANG;
 use crate::{driver, project, wine};
 
 /// Options of `cargo xtask bench`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Install missing tools first: clang, valgrind and the Rust target
@@ -49,6 +51,9 @@ pub(crate) struct Args {
     /// Only the host at scale: write docs/host-scale.md, or check that the page has the current counts
     #[arg(long, num_args = 0..=1, default_missing_value = "write")]
     host: Option<HostPage>,
+    /// Only the images of the echo drivers, as they ship: write docs/cost-images.md
+    #[arg(long, conflicts_with = "host")]
+    images: bool,
 }
 
 /// Whether to write or check `docs/host-scale.md`.
@@ -84,6 +89,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             println!("{}: {trips:?}", image.display());
         }
         return Ok(());
+    }
+    if args.images {
+        return image_cost::measure(&shell);
     }
     match args.host {
         Some(HostPage::Write) => return host_scale::measure(&shell),
