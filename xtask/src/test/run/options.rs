@@ -22,7 +22,7 @@ const WRONG: [(&[&str], &str); 10] = [
     (&["--param", "Port"], "expected NAME=VALUE"),
     (&["--param", "=7"], "expected a name before `=`"),
     (&["--windows", "xp"], "expected a version with WSK such as 10.0.26100, or one of vista, 7"),
-    (&["--faults", "delay=1"], "expected loss, duplication, reset, forced-close or hold"),
+    (&["--faults", "delay=1"], "expected loss, duplication, reset, accept, forced-close or hold"),
     (&["--faults", "reset=1001"], "expected `reset=` and a number from 0 to 1000"),
     (&["--allow-missing=1"], "unexpected value '1' for '--allow-missing'"),
 ];
