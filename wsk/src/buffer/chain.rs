@@ -58,7 +58,7 @@ use crate::status::Error;
 /// # Invariants
 ///
 /// - Each allocation of the chain belongs to a [`Buffer`] or a [`Lent`]. Its MDLs describe the element's part of it: at least
-///   one byte. Lent memory was [prepared](LentMemory::prepare).
+///   one byte. Lent memory was prepared for that.
 /// - `last` is the last header, and `length` the number of bytes of all elements; `parts` is their number, and `lent` the
 ///   number of those that are lent.
 pub struct Chain {

@@ -54,8 +54,9 @@ pub(super) struct LentMemory {
 /// What is to be known of the owner's type.
 struct OwnerFunctions {
     id: fn() -> TypeId,
-    /// Drops the owner. The description is the owner's, which is not used any more.
-    drop: unsafe fn(NonNull<LentMemory>),
+    /// Frees what the description has, and drops the owner: [`end_of`]. A pointer, so that only lent memory takes its stack
+    /// where a buffer may be dropped.
+    end: unsafe fn(NonNull<LentMemory>),
 }
 
 /// The allocation of an element of lent memory.
@@ -110,7 +111,7 @@ impl LentMemory {
             Ok(block) => block.into_raw().cast::<LentBlock<O>>(),
             Err(error) => return Err((error, owner)),
         };
-        let functions = const { &OwnerFunctions { id: TypeId::of::<O>, drop: drop_owner::<O> } };
+        let functions = const { &OwnerFunctions { id: TypeId::of::<O>, end: end_of::<O> } };
         // SAFETY: the MDLs have more than `offset` bytes.
         let (mdl, offset_in_mdl) = unsafe { seek(source, offset) };
         let memory = Self {
@@ -314,22 +315,21 @@ impl LentMemory {
     /// # Safety
     ///
     /// The description is in an element's allocation, no request uses the memory, and neither is used any more.
-    pub(super) unsafe fn end(mut this: NonNull<Self>) {
-        // SAFETY: the description is valid, and no longer used by others (this function's contract).
-        let drop = unsafe { this.as_mut().free_mdls() }.drop;
-        // This may be a completion routine, and the owner may have sockets.
-        // SAFETY: the description is that of such an owner, which is dropped once.
-        Rundown::current().in_foreign_waker(|| unsafe { drop(this) });
+    #[inline]
+    pub(super) unsafe fn end(this: NonNull<Self>) {
+        // SAFETY: the description is valid (this function's contract).
+        let end = unsafe { this.as_ref() }.functions.end;
+        // SAFETY: the function is for the type of its owner; the rest is this function's contract.
+        unsafe { end(this) };
     }
 
-    fn free_mdls(&mut self) -> &'static OwnerFunctions {
+    fn free_mdls(&mut self) {
         self.reset();
         let built = core::mem::replace(&mut self.built, ptr::null_mut());
         if !built.is_null() {
             // SAFETY: it is of `IoAllocateMdl` (Invariants), and no request uses it.
             unsafe { IoFreeMdl(built) };
         }
-        self.functions
     }
 
     /// The owner.
@@ -360,14 +360,19 @@ impl LentMemory {
     }
 }
 
+/// [`LentMemory::end`] for an owner of this type.
+///
 /// # Safety
 ///
-/// The description is in an element's allocation, whose owner is of this type, and is not used any more.
-unsafe fn drop_owner<O>(memory: NonNull<LentMemory>) {
+/// As for that; the owner is of this type.
+unsafe fn end_of<O>(mut memory: NonNull<LentMemory>) {
+    // SAFETY: the description is valid, and no longer used by others (this function's contract).
+    unsafe { memory.as_mut() }.free_mdls();
     // SAFETY: the owner is of this type (this function's contract).
     let owner = unsafe { LentMemory::owner::<O>(memory) };
+    // This may be a completion routine, and the owner may have sockets.
     // SAFETY: the owner is in place, and is dropped once.
-    unsafe { owner.drop_in_place() };
+    Rundown::current().in_foreign_waker(|| unsafe { owner.drop_in_place() });
 }
 
 /// The MDL of a chain that has the byte at an offset, and the byte's offset in it. If no MDL has it, it is the last one.

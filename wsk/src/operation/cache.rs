@@ -66,8 +66,7 @@ impl Cache {
     // Out of line, so that the fast path of transfers keeps its registers.
     #[inline(never)]
     #[expect(clippy::unused_self, reason = "its operations are put back while it exists")]
-    pub(crate) fn put(&self, mut idle: Idle) {
-        idle.payload().clear();
+    pub(crate) fn put(&self, idle: Idle) {
         drop(idle);
     }
 
