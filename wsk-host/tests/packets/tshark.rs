@@ -7,6 +7,8 @@ use std::process::Command;
 
 fn run(path: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("tshark");
+    // A port may be that of a protocol that the bytes in the packets do not follow.
+    command.args(["-d", "tcp.port==1-65535,data", "-d", "udp.port==1-65535,data"]);
     for protocol in ["ip", "tcp", "udp"] {
         command.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
     }
