@@ -47,21 +47,35 @@ fn compile_c(shell: &Shell) -> Result<String> {
     fs::read_to_string(&to).with_context(|| format!("{} cannot be read", to.display()))
 }
 
+/// Compiles the example as a crate of its own: as an example, it would have the features of `wsk`'s tests, of which
+/// `counters` adds instructions.
 fn compile_rust(shell: &Shell) -> Result<String> {
     let folder = project::scratch()?.join("callback_cost");
     // Otherwise the output of an earlier compiler would be found, too.
     let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let root = project::root();
+    let manifest = folder.join("Cargo.toml");
+    let (example, wsk) = (root.join("wsk/examples/callback_cost.rs"), root.join("wsk"));
+    let (example, wsk) = (example.display(), wsk.display());
+    let text = format!(
+        "[package]\nname = \"callback_cost\"\nedition = \"2024\"\n\n[lib]\npath = '{example}'\n\n\
+         [dependencies]\nwsk = {{ path = '{wsk}' }}\n\n[workspace]\n\n\
+         [profile.release]\ncodegen-units = 1\npanic = \"abort\"\n"
+    );
+    fs::write(&manifest, text)?;
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let target = folder.join("target");
     cmd!(
         shell,
-        "cargo rustc --quiet --release --package wsk --example callback_cost --target {TARGET} --target-dir {folder}"
+        "cargo rustc --quiet --release --lib --manifest-path {manifest} --target {TARGET} --target-dir {target}"
     )
-    .args(["--config", "profile.release.lto=false"])
     .args(["--", "--emit=asm"])
     .quiet()
     .run()?;
-    let examples = folder.join(TARGET).join("release/examples");
+    let output = target.join(TARGET).join("release/deps");
     let is_assembly = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "s");
-    let mut found = fs::read_dir(&examples)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found = fs::read_dir(&output)?.filter_map(|entry| Some(entry.ok()?.path()));
     let assembly = found.find(is_assembly).context("rustc wrote no assembly")?;
     Ok(fs::read_to_string(assembly)?)
 }
