@@ -542,10 +542,11 @@ fn systems() -> Result<()> {
     let shell = Shell::new()?;
     // The flags are not those of other builds for the same targets.
     let folder = project::target()?.join("systems");
-    let packages = ["--package", "wsk-host", "--package", "wsk-host-c"];
+    let packages = ["wsk-host", "wsk-host-c", "wsk-loader", "cargo-wsk"];
+    let packages = packages.map(|name| ["--package", name]).concat();
     for target in [setup::TARGETS[0], MACOS] {
         let command = cargo_command(&shell, &["check", "--quiet", "--target", target]);
-        let command = command.args(packages).arg("--target-dir").arg(&folder);
+        let command = command.args(&packages).arg("--target-dir").arg(&folder);
         run(&command.envs([linted::WHOLE, ("RUSTFLAGS", "--deny warnings")]))?;
     }
     Ok(())
