@@ -218,7 +218,7 @@ pub(super) static STEPS: [Step; 43] = [
         // Little of the host depends on the system.
         name: SYSTEMS,
         is_for_releases: true,
-        about: "the host compiles for Windows and macOS, without warnings",
+        about: "the host, the loader and cargo-wsk compile for Windows and macOS, without warnings",
         needs: nothing,
         run: systems,
     },
