@@ -70,7 +70,8 @@ unsafe extern "C" fn expire(_dpc: PKDPC, timer: PVOID, _first: PVOID, _second: P
     }
     let kernel = current();
     let mut timers = kernel.timers();
-    // SAFETY: as above; the lock over all timers is held.
+    // SAFETY: the timer is freed after the last of its calls only, and this call is not over. `is_deleted` is changed under the
+    // lock over all timers, which is held.
     let (dpc, is_deleted) = unsafe { ((&raw const (*timer).dpc).addr(), (*timer).is_deleted) };
     timers.end_allocated(dpc);
     let is_last = is_deleted && timers.remove_allocated(timer.addr(), dpc);

@@ -266,7 +266,7 @@ impl Connection {
             return;
         }
         let mut segment = self.answer(side);
-        // The answer to a request acknowledges it; whoever takes a request back has got nothing to acknowledge.
+        // The listening side's answer acknowledges the request. The connecting side has received nothing yet.
         if self.stage == Stage::Requested {
             segment.acknowledgment = (side == 1).then_some(self.sides[0].next);
         }
