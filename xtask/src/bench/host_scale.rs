@@ -11,8 +11,9 @@ use super::report::{load, number};
 use crate::project;
 
 /// The workloads of the bench `scale`, each with the name of its unit.
-const WORKLOADS: [(&str, &str); 3] = [
+const WORKLOADS: [(&str, &str); 4] = [
     ("null", "request on the null network"),
+    ("connections", "connection with 16 requests"),
     ("timers", "timer, set and cancelled"),
     ("tasks", "task that sleeps, from its creation to its end"),
 ];
@@ -176,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_page_with_other_counts_is_stale() {
-        let counts = ScaleCounts([[7000.0, 7100.0, 7200.0], [1.0, 1.0, 1.0], [30_000.0, 3e4, 3e4]]);
+        let same = [1.0, 1.0, 1.0];
+        let counts = ScaleCounts([[7000.0, 7100.0, 7200.0], same, same, [30_000.0, 3e4, 3e4]]);
         let page = counts.table();
         assert!(counts.differences(&page).is_empty(), "{page}");
         assert!(counts.differences(&page.replace("7,100", "7,300")).is_empty());
@@ -185,6 +187,6 @@ mod tests {
         assert!(stale[0].starts_with("request on the null network: 7,000, 7,100, 7,200"));
         assert_eq!(counts.differences("").len(), WORKLOADS.len());
         assert!(counts.require_no_growth().is_ok());
-        assert!(ScaleCounts([[1.0, 1.0, 1.3]; 3]).require_no_growth().is_err());
+        assert!(ScaleCounts([[1.0, 1.0, 1.3]; WORKLOADS.len()]).require_no_growth().is_err());
     }
 }
