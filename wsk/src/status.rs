@@ -71,6 +71,24 @@ pub enum ErrorKind {
     Other,
 }
 
+impl ErrorKind {
+    /// Whether a connection has ended: [`ConnectionReset`](Self::ConnectionReset),
+    /// [`ConnectionAborted`](Self::ConnectionAborted) or [`NotConnected`](Self::NotConnected).
+    ///
+    /// Peers cause these errors, so a server serves the next connection, and has nothing to report.
+    ///
+    /// ```
+    /// use wsk::ErrorKind;
+    ///
+    /// assert!(ErrorKind::ConnectionReset.is_disconnect());
+    /// assert!(!ErrorKind::OutOfMemory.is_disconnect());
+    /// ```
+    #[must_use]
+    pub const fn is_disconnect(self) -> bool {
+        matches!(self, Self::ConnectionReset | Self::ConnectionAborted | Self::NotConnected)
+    }
+}
+
 macro_rules! statuses {
     ($($name:ident, $kind:ident, $text:literal;)*) => {
         $(

@@ -4,9 +4,8 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
-use core::time::Duration;
 
-use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream, rt, time};
+use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
 
 /// Receives messages: sends them to the kernel debugger, or prints them.
 pub type Log = fn(fmt::Arguments<'_>);
@@ -19,18 +18,8 @@ pub type Log = fn(fmt::Arguments<'_>);
 /// The error after which no more connections can be accepted.
 pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // The peer disconnected before it was served.
-            Err(error) if is_caused_by_peer(error.kind()) => continue,
-            // Memory is short. The connection waits.
-            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
-                log(format_args!("cannot accept a connection: {error}"));
-                pause().await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+        let report = |error| log(format_args!("cannot accept a connection: {error}"));
+        let (stream, peer) = listener.accept_retrying(report).await?;
         let served = spawner.spawn(async move {
             if let Err(error) = echo(&stream).await {
                 log(format_args!("the connection of {peer} failed: {error}"));
@@ -44,22 +33,6 @@ pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<
             Err(error) => log(format_args!("cannot serve {peer}: {error}")),
         }
     }
-}
-
-/// Waits for a second, in which memory may be freed.
-async fn pause() {
-    if time::sleep(Duration::from_secs(1)).await.is_err() {
-        // There is not even memory for a timer: other tasks run first.
-        rt::yield_now().await;
-    }
-}
-
-/// Whether a connection ended because of its peer: the next one can be accepted.
-fn is_caused_by_peer(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
-    )
 }
 
 /// Sends back everything it receives, until the peer finishes sending.

@@ -7,9 +7,8 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
-use core::time::Duration;
 
-use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream, rt, time};
+use wsk::{Buffer, ErrorKind, Result, Spawner, TcpListener, TcpStream};
 
 /// Runs the programs in the README as documentation tests.
 #[cfg(doctest)]
@@ -29,22 +28,12 @@ const BUFFER_SIZE: usize = 64 * 1024;
 /// The error for which no more connections can be accepted.
 pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // The peer disconnected before it was served.
-            Err(error) if is_caused_by_peer(error.kind()) => continue,
-            // Memory is short. The connection waits.
-            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
-                log(format_args!("cannot accept a connection: {error}"));
-                pause().await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+        let report = |error| log(format_args!("cannot accept a connection: {error}"));
+        let (stream, peer) = listener.accept_retrying(report).await?;
         let served = spawner.spawn(async move {
             match echo(&stream).await {
                 Ok(()) => stream.close().await,
-                Err(error) if is_caused_by_peer(error.kind()) => {}
+                Err(error) if error.kind().is_disconnect() => {}
                 Err(error) => log(format_args!("the connection of {peer} failed: {error}")),
             }
         });
@@ -73,19 +62,4 @@ async fn echo(stream: &TcpStream) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
         result => result,
     }
-}
-
-/// Waits for a second, in which memory may be freed.
-async fn pause() {
-    if time::sleep(Duration::from_secs(1)).await.is_err() {
-        // There is not even memory for a timer: other tasks run first.
-        rt::yield_now().await;
-    }
-}
-
-fn is_caused_by_peer(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
-    )
 }

@@ -28,12 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The error for which no more connections can be accepted.
 pub async fn serve(listener: TcpListener, spawner: Spawner, log: Log) -> Result<()> {
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // The peer disconnected before it was served.
-            Err(error) if is_caused_by_peer(error.kind()) => continue,
-            Err(error) => return Err(error),
-        };
+        let report = |error| log(format_args!("cannot accept a connection: {error}"));
+        let (stream, peer) = listener.accept_retrying(report).await?;
         let served = spawn(&spawner, stream, peer, log);
         match served {
             Ok(()) => {}
@@ -61,14 +57,8 @@ fn spawn(spawner: &Spawner, stream: TcpStream, peer: SocketAddr, log: Log) -> Re
 }
 
 fn is_caused_by_peer(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::NotConnected
-            // It was silent for too long.
-            | ErrorKind::TimedOut
-    )
+    // The timeout: the peer was silent for too long.
+    kind.is_disconnect() || kind == ErrorKind::TimedOut
 }
 
 /// Reads one request, answers it, and ends the connection.

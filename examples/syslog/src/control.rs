@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use wsk::pool::PoolBox;
-use wsk::{Buffer, BufferedStream, ErrorKind, Result, TcpListener, TcpStream};
+use wsk::{Buffer, BufferedStream, Result, TcpListener, TcpStream};
 
 use crate::message::{Cursor, Severity};
 use crate::queue::Sender;
@@ -23,26 +23,16 @@ const LINE: usize = 512;
 /// The error for which no more connections can be accepted.
 pub async fn control(listener: TcpListener, sender: Sender) -> Result<()> {
     loop {
-        match listener.accept().await {
-            // A connection that fails ends on its own; the next one may work. Its state is in the pool: a task's own
-            // state is on the stack while the task is spawned.
-            Ok((stream, _peer)) => {
-                if let Ok(connection) = PoolBox::pin_with(|| serve(stream, &sender)) {
-                    let _ = connection.await;
-                }
-            }
-            Err(error) if is_caused_by_peer(error.kind()) => {}
-            Err(error) => return Err(error),
+        let report = |error| {
+            sender.log(Severity::Warning, format_args!("cannot accept a connection: {error}"));
+        };
+        let (stream, _peer) = listener.accept_retrying(report).await?;
+        // A connection that fails ends on its own; the next one may work. Its state is in the pool: a task's own state
+        // is on the stack while the task is spawned.
+        if let Ok(connection) = PoolBox::pin_with(|| serve(stream, &sender)) {
+            let _ = connection.await;
         }
     }
-}
-
-/// Whether a connection was ended by its peer before it was served. The next connection can be accepted.
-fn is_caused_by_peer(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
-    )
 }
 
 async fn serve(stream: TcpStream, sender: &Sender) -> Result<()> {

@@ -2,10 +2,9 @@
 
 use core::net::Ipv4Addr;
 use core::sync::atomic::{AtomicU64, Ordering};
-use core::time::Duration;
 
 use wsk::sync::Arc;
-use wsk::{Buffer, ErrorKind, Provider, Spawner, TcpListener, TcpStream, rt, time};
+use wsk::{Buffer, ErrorKind, Provider, Spawner, TcpListener, TcpStream};
 use wsk_driver::{Context as _, Result};
 
 /// The port of the discard service.
@@ -36,18 +35,8 @@ async fn serve(
     discarded: &Arc<AtomicU64>,
 ) -> wsk::Result<()> {
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // The peer disconnected before it was served.
-            Err(error) if is_caused_by_peer(error.kind()) => continue,
-            // Memory is short. The connection waits.
-            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
-                wsk_driver::println!("cannot accept a connection: {error}");
-                pause().await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+        let report = |error| wsk_driver::println!("cannot accept a connection: {error}");
+        let (stream, peer) = listener.accept_retrying(report).await?;
         let discarded = discarded.clone();
         let served = spawner.spawn(async move {
             if let Err(error) = discard(&stream, &discarded).await {
@@ -61,22 +50,6 @@ async fn serve(
             Err(error) => wsk_driver::println!("cannot serve {peer}: {error}"),
         }
     }
-}
-
-/// Waits for a second, in which memory may be freed.
-async fn pause() {
-    if time::sleep(Duration::from_secs(1)).await.is_err() {
-        // There is not even memory for a timer: other tasks run first.
-        rt::yield_now().await;
-    }
-}
-
-/// Whether a connection ended because of its peer: the next one can be accepted.
-fn is_caused_by_peer(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
-    )
 }
 
 /// Receives until the peer finishes sending.

@@ -49,12 +49,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn serve(listener: TcpListener, spawner: Spawner, site: Site) -> Result<()> {
     let log = site.log;
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // The peer disconnected before it was served.
-            Err(error) if is_caused_by_peer(error.kind()) => continue,
-            Err(error) => return Err(error),
-        };
+        let report = |error| log(format_args!("cannot accept a connection: {error}"));
+        let (stream, peer) = listener.accept_retrying(report).await?;
         let served = spawn(&spawner, stream, peer, site.clone());
         match served {
             Ok(()) => {}
@@ -81,13 +77,6 @@ fn spawn(spawner: &Spawner, stream: TcpStream, peer: SocketAddr, site: Site) -> 
         }
     };
     spawner.spawn(serving).map(drop)
-}
-
-fn is_caused_by_peer(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::NotConnected
-    )
 }
 
 /// The reason why a connection ended early.

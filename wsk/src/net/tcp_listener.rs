@@ -2,11 +2,16 @@
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use core::time::Duration;
 
 use super::{TcpStream, ToSocketAddr};
 use crate::provider::Provider;
 use crate::socket::{Family, ListenSocket};
-use crate::status::Result;
+use crate::status::{Error, ErrorKind, Result};
+use crate::{rt, time};
+
+/// The time after which a listener without memory tries again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Listens for TCP connections.
 ///
@@ -167,6 +172,65 @@ impl TcpListener {
         // A provider that writes no address leaves it unspecified.
         let unspecified = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
         Ok((TcpStream::from_socket(socket), remote.unwrap_or(unspecified)))
+    }
+
+    /// Accepts as [`accept`](Self::accept) does, and goes on after errors that a later accept may not have: the loop of a
+    /// server ends only with its listener.
+    ///
+    /// A connection that ended before it was accepted ([`ErrorKind::is_disconnect`]) is skipped. While memory is short, there
+    /// is an attempt each second, and the connection waits; `report` is called with the first of these errors.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use wsk::{ErrorKind, Result, Spawner, TcpListener};
+    ///
+    /// /// Serves until the listener fails or the runtime shuts down.
+    /// async fn serve(listener: TcpListener, spawner: Spawner) -> Result<()> {
+    ///     loop {
+    ///         let report = |error| println!("cannot accept a connection: {error}");
+    ///         let (stream, peer) = listener.accept_retrying(report).await?;
+    ///         let served = spawner.spawn(async move { stream.shutdown().await });
+    ///         match served {
+    ///             Ok(_) => {}
+    ///             // The runtime is shutting down.
+    ///             Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(()),
+    ///             // Memory is short. The connection is closed, and the next one may work.
+    ///             Err(error) => println!("cannot serve {peer}: {error}"),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`accept`](Self::accept).
+    ///
+    /// # Errors
+    ///
+    /// - `STATUS_FILE_FORCED_CLOSED` if the listener no longer works.
+    /// - Any other status of `WskAccept`, except those of the kinds above.
+    pub async fn accept_retrying(
+        &self,
+        report: impl FnOnce(Error),
+    ) -> Result<(TcpStream, SocketAddr)> {
+        let mut report = Some(report);
+        loop {
+            match self.accept().await {
+                Err(error) if error.kind().is_disconnect() => {}
+                Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                    if let Some(report) = report.take() {
+                        report(error);
+                    }
+                    if time::sleep(RETRY).await.is_err() {
+                        // There is not even memory for a timer: other tasks run first.
+                        rt::yield_now().await;
+                    }
+                }
+                accepted => return accepted,
+            }
+        }
     }
 
     /// Returns the local address.

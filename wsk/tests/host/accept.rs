@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use test_support::futures::{join, poll_and_forget, poll_times};
 use test_support::scenario::{on_host, passive, timings, with_all_timings};
-use wsk::rt::JoinSet;
+use wsk::rt::{JoinSet, yield_now};
 use wsk::socket::{Family, ListenSocket};
 use wsk::sync::Arc;
 use wsk::time::timeout;
-use wsk::{ErrorKind, Runtime, TcpListener, TcpStream};
-use wsk_host::{Config, Host};
+use wsk::{Error, ErrorKind, Runtime, TcpListener, TcpStream};
+use wsk_host::{Config, Faults, Host};
 
 /// A listener's accept survives the future that waits for it.
 #[test]
@@ -314,4 +314,76 @@ fn a_dual_stack_listener_accepts_both_families() {
         assert!(TcpListener::bind(&wsk, "127.0.0.1:0").await?.only_v6().await.is_err());
         Ok(())
     });
+}
+
+/// Every other connection is reset before it is accepted.
+#[test]
+fn accept_retrying_skips_connections_that_were_reset() {
+    for timing in timings() {
+        let config = Config::default().timing(timing);
+        let host = Host::new(config.faults(Faults { accept: 500, ..Faults::default() }));
+        on_host(&host, async |wsk| {
+            let listener = TcpListener::bind(&wsk, "127.0.0.1:0").await?;
+            let address = listener.local_addr().await?;
+            let mut clients = Vec::new();
+            for _ in 0..20 {
+                clients.push(TcpStream::connect(&wsk, address).await?);
+            }
+            let mut locals = BTreeSet::new();
+            for client in &clients {
+                locals.insert(client.local_addr().await?);
+            }
+            let report = |error| panic!("memory is not short: {error}");
+            let mut accepted = BTreeSet::new();
+            while let Ok(next) =
+                timeout(Duration::from_secs(60), listener.accept_retrying(report)).await
+            {
+                assert!(accepted.insert(next?.1));
+            }
+            assert!(accepted.is_subset(&locals));
+            assert!((1..20).contains(&accepted.len()), "{} of 20 were accepted", accepted.len());
+            Ok(())
+        })
+        .unwrap();
+    }
+}
+
+/// There is no memory even for a timer, at first.
+#[test]
+fn accept_retrying_waits_while_memory_is_short() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing));
+        on_host(&host, async |wsk| {
+            let listener = TcpListener::bind(&wsk, "127.0.0.1:0").await?;
+            let client = TcpStream::connect(&wsk, listener.local_addr().await?).await?;
+            let mut reports = Vec::new();
+            host.fail_allocations_from(1);
+            let report = |error: Error| reports.push(error.kind());
+            let (accepted, ()) = join(listener.accept_retrying(report), async {
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+                host.fail_allocations_from(usize::MAX / 2);
+            })
+            .await;
+            assert_eq!(accepted?.1, client.local_addr().await?);
+            assert_eq!(reports, [ErrorKind::OutOfMemory]);
+            Ok(())
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn accept_retrying_returns_other_errors() {
+    let host = Host::new(Config::default());
+    on_host(&host, async |wsk| {
+        let listener = TcpListener::bind(&wsk, "127.0.0.1:0").await?;
+        host.withdraw();
+        let report = |error| panic!("memory is not short: {error}");
+        let error = listener.accept_retrying(report).await.err().map(Error::kind);
+        assert_eq!(error, Some(ErrorKind::SocketDead));
+        Ok(())
+    })
+    .unwrap();
 }
