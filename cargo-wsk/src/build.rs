@@ -11,6 +11,7 @@ use cargo_metadata::{CrateType, Message};
 use xshell::{Shell, cmd};
 
 use crate::Workspace;
+use crate::cargo_error::cargo_error;
 
 /// A processor that Windows drivers are built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -179,7 +180,8 @@ impl<'a> Build<'a> {
         .output()?;
         let messages = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
-            bail!("`{package}` does not build for {}:\n{messages}{}", arch.name(), hint(&messages));
+            let what = format!("`{package}` does not build for {}", arch.name());
+            return Err(cargo_error(&what, &format!("{messages}{}", hint(&messages))));
         }
         eprint!("{messages}");
         image(&output.stdout, package)

@@ -9,6 +9,7 @@ use xshell::{Shell, cmd};
 
 use crate::Workspace;
 use crate::build::Arch;
+use crate::cargo_error::cargo_error;
 
 macro_rules! source {
     ($path:literal) => {
@@ -50,11 +51,17 @@ pub fn check(workspace: &Workspace, package: Option<&str>, archs: &[Arch]) -> Re
     shell.change_dir(workspace.root());
     for arch in archs {
         let target = arch.target();
-        cmd!(shell, "cargo check --quiet --package {package} --target {target}")
+        let output = cmd!(shell, "cargo check --quiet --package {package} --target {target}")
             .args(patches.iter().flat_map(|patch| ["--config", patch]))
             .quiet()
-            .run()
-            .with_context(|| format!("`{package}` does not compile for {}", arch.name()))?;
+            .ignore_status()
+            .output()?;
+        let messages = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            let what = format!("`{package}` does not compile for {}", arch.name());
+            return Err(cargo_error(&what, &messages));
+        }
+        eprint!("{messages}");
         println!("{package} compiles for {}. It was not linked.", arch.name());
     }
     Ok(())

@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod build;
+mod cargo_error;
 pub mod check;
 pub mod image;
 pub mod project;
