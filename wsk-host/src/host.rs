@@ -36,7 +36,7 @@ impl Host {
     /// files or threads.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let kernel = Kernel::described(config.kernel(), &config);
+        let kernel = Kernel::described(config.kernel(), &config, None);
         wsk::attach(&kernel, &config.wsk()).expect("the machine's network cannot be used");
         Self(kernel)
     }

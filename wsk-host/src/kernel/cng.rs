@@ -17,6 +17,7 @@ use wsk_sys::{
 };
 
 use crate::kernel::Kernel;
+use crate::kernel::choices::ChoiceKind;
 use crate::kernel::ke::irql::require_at_most;
 
 /// Without effect: the seed decides the numbers.
@@ -100,9 +101,9 @@ unsafe extern "C" fn BCryptGenRandom(
     }
     // SAFETY: the caller passes memory of this size, which is not null.
     let bytes = unsafe { slice::from_raw_parts_mut(buffer, size as usize) };
-    Kernel::current().by_chance(|random| {
+    Kernel::current().by_chance(|choices| {
         for part in bytes.chunks_mut(8) {
-            let drawn = random.next().to_ne_bytes();
+            let drawn = choices.number(ChoiceKind::Number).to_ne_bytes();
             part.iter_mut().zip(drawn).for_each(|(to, from)| *to = from);
         }
     });

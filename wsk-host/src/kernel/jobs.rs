@@ -1,5 +1,6 @@
 //! Work that a kernel runs later, on its clock or beside its threads.
 
+use crate::kernel::choices::ChoiceKind;
 use crate::kernel::current;
 use crate::kernel::schedule::{Job, JobId, Scheduler, Ticks};
 use crate::kernel::{Kernel, Timing};
@@ -45,7 +46,7 @@ impl Kernel {
         match self.0.config.timing {
             Timing::Inline => false,
             Timing::Deferred => true,
-            Timing::Mixed(_) => self.by_chance(|random| random.below(2) == 0),
+            Timing::Mixed(_) => self.by_chance(|choices| choices.one_in(ChoiceKind::Deferral, 2)),
         }
     }
 }

@@ -27,6 +27,7 @@
 pub(crate) mod abi;
 mod block_index;
 pub(crate) mod blocks;
+pub(crate) mod choices;
 mod cng;
 pub(crate) mod config;
 pub(crate) mod context;
@@ -52,7 +53,7 @@ pub(crate) mod progress;
 pub(crate) mod protection;
 pub(crate) mod ps;
 pub(crate) mod quarantine;
-pub(crate) mod random;
+mod random;
 mod record;
 pub(crate) mod registry;
 mod report;
@@ -75,6 +76,7 @@ use std::time::Duration;
 use wsk_sys::ctypes::c_void;
 
 use blocks::Blocks;
+use choices::{Choices, Run};
 pub use config::{Config, Threads, Timing, Windows};
 pub use current::Entered;
 pub(crate) use current::{current, interrupt};
@@ -86,7 +88,6 @@ pub use ke::event_calls::EventCalls;
 pub use ke::irql::current_irql;
 use ke::timer_queue::TimerQueue;
 use loaded_image::LoadedImage;
-use random::Random;
 use registry::Registry;
 use resources::Resources;
 use schedule::{Scheduler, ThreadId, Ticks};
@@ -120,7 +121,10 @@ struct KernelState {
     image: Mutex<LoadedImage>,
     /// Notified when a call of the client's code has ended.
     call_ended: Condvar,
-    random: Mutex<Random>,
+    /// The kernel's own choices.
+    choices: Mutex<Choices>,
+    /// The run, if it is not that of a seed alone.
+    run: Option<Arc<Run>>,
     trace: Mutex<Trace>,
     /// The state of a driver stack above, as a device extension is.
     extension: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -140,7 +144,7 @@ impl Kernel {
     /// Creates a kernel.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self::described(config, &config)
+        Self::described(config, &config, None)
     }
 
     /// The configuration, as reports name it.
@@ -148,14 +152,18 @@ impl Kernel {
         &self.0.description
     }
 
-    /// Creates a kernel that reports describe by `description`.
-    pub(crate) fn described(config: Config, description: &dyn fmt::Debug) -> Self {
+    /// Creates a kernel that reports describe by `description`, and whose choices are those of a run, or of the seed alone.
+    pub(crate) fn described(
+        config: Config,
+        description: &dyn fmt::Debug,
+        run: Option<Arc<Run>>,
+    ) -> Self {
         Self::install_reports();
         Self(Arc::new(KernelState {
             config,
             rules: Self::levels(config.rules),
             description: format!("{description:?}"),
-            scheduler: Scheduler::new(&config),
+            scheduler: Scheduler::new(&config, run.as_ref()),
             blocks: Mutex::default(),
             usage: Mutex::default(),
             timers: Mutex::default(),
@@ -166,7 +174,8 @@ impl Kernel {
             resources: Mutex::default(),
             image: Mutex::default(),
             call_ended: Condvar::new(),
-            random: Mutex::new(Random::new(config.timing.seed_or_zero())),
+            choices: Mutex::new(Choices::new(config.timing.seed_or_zero(), 0, run.clone())),
+            run,
             trace: Mutex::default(),
             extension: OnceLock::new(),
             survey: OnceLock::new(),
@@ -331,9 +340,14 @@ impl Kernel {
         self.0.scheduler.now()
     }
 
-    /// The source of random decisions.
-    pub(crate) fn by_chance<T>(&self, decide: impl FnOnce(&mut Random) -> T) -> T {
-        decide(&mut lock(&self.0.random))
+    /// Draws from the kernel's own choices.
+    pub(crate) fn by_chance<T>(&self, decide: impl FnOnce(&mut Choices) -> T) -> T {
+        decide(&mut lock(&self.0.choices))
+    }
+
+    /// The choices of a part above this kernel. Each part has a stream of its own, a number that no other part uses.
+    pub(crate) fn choices(&self, stream: u64) -> Choices {
+        Choices::new(self.0.config.timing.seed_or_zero(), stream, self.0.run.clone())
     }
 
     /// The kernel as a pointer, for the driver context of an IRP.

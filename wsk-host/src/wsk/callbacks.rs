@@ -256,8 +256,9 @@ fn receive(
     let count = bytes.len();
     let mut data = {
         let shapes = kernel.wsk_config().indications;
-        kernel
-            .by_chance(|random| IndicatedData::new(&bytes, &mut ShapeChooser::new(shapes, random)))
+        kernel.by_chance(|choices| {
+            IndicatedData::new(&bytes, &mut ShapeChooser::new(shapes, choices))
+        })
     };
     let first = data.first();
     offer(kernel, id, first.addr(), Retained::Data(data));
@@ -334,11 +335,11 @@ fn receive_from(
     let flags = level_flag() | datagrams.first().map_or(0, datagram_flags);
     let shapes = kernel.wsk_config().indications;
     let windows = kernel.config().windows;
-    let mut list = kernel.by_chance(|random| {
+    let mut list = kernel.by_chance(|choices| {
         IndicatedDatagrams::new(
             &datagrams,
             (options, windows),
-            &mut ShapeChooser::new(shapes, random),
+            &mut ShapeChooser::new(shapes, choices),
         )
     });
     let first = list.first();

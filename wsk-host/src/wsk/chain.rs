@@ -13,8 +13,8 @@ use wsk_sys::fields::size_t;
 use wsk_sys::{MDL, MDL_SOURCE_IS_NONPAGED_POOL, MmInitializeMdl, PMDL, ULONG, WSK_BUF};
 
 use super::config::Indications;
+use crate::kernel::choices::{ChoiceKind, Choices};
 use crate::kernel::mm::{RetiredMdl, retire};
-use crate::kernel::random::Random;
 use crate::verifier::{Origin, Rule};
 
 /// The byte in front of indicated data and behind it: of headers, trailers and padding, in a real system.
@@ -26,18 +26,18 @@ const PARTS: usize = 4;
 /// The shapes of indications, one chosen after the other.
 pub(super) struct ShapeChooser<'a> {
     indications: Indications,
-    random: &'a mut Random,
+    choices: &'a mut Choices,
 }
 
 impl<'a> ShapeChooser<'a> {
-    pub(super) fn new(indications: Indications, random: &'a mut Random) -> Self {
-        Self { indications, random }
+    pub(super) fn new(indications: Indications, choices: &'a mut Choices) -> Self {
+        Self { indications, choices }
     }
 
     /// Picks one of these numbers. The first one is for the plain shape.
     fn choose<const N: usize>(&mut self, numbers: [usize; N]) -> usize {
         match self.indications {
-            Indications::Mixed => numbers[self.random.below(N)],
+            Indications::Mixed => numbers[self.choices.below(ChoiceKind::Shape, N)],
             Indications::Plain => numbers[0],
         }
     }
@@ -49,7 +49,8 @@ impl<'a> ShapeChooser<'a> {
         let mut rest = bytes;
         for after in (1..count).rev() {
             // Each part after this one needs a byte.
-            let (part, others) = rest.split_at(1 + self.random.below(rest.len() - after));
+            let (part, others) =
+                rest.split_at(1 + self.choices.below(ChoiceKind::Size, rest.len() - after));
             parts.push(part);
             rest = others;
         }
@@ -135,7 +136,7 @@ impl IndicationChain {
         if shapes.choose([0, 0, 1]) == 1 {
             // An MDL of no bytes. The first one has the data's offset within it.
             let first = usize::from(offset > 0);
-            let place = first + shapes.random.below(blocks.len() + 1 - first);
+            let place = first + shapes.choices.below(ChoiceKind::Shape, blocks.len() + 1 - first);
             blocks.insert(place, IndicatedMdl::new(0, &[], 0, origin));
         }
         if shapes.choose([0, 0, 0, 1]) == 1 {

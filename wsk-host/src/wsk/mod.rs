@@ -65,7 +65,10 @@ pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
     let timing = kernel.config().timing;
     let mut poller = None;
     let network: Box<dyn network::NetworkBackend> = match config.network {
-        Network::Simulated => Box::new(SimulatedNetwork::new(timing, config)),
+        Network::Simulated => {
+            let choices = kernel.choices(0x6E65_7477);
+            Box::new(SimulatedNetwork::new(timing, choices, config))
+        }
         Network::Null => Box::new(NullNetwork::default()),
         Network::Real => {
             let new = Arc::new(Poller::new()?);
@@ -74,7 +77,8 @@ pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
         }
     };
     let hooks = Hooks { table_of: tables::of, cancel: execute::cancel };
-    let stack = Mutex::new(Stack::new(network, timing, config, hooks));
+    let stack =
+        Mutex::new(Stack::new(network, (timing, kernel.choices(0x7374_6163)), config, hooks));
     let subsystem = Box::new(Subsystem { config: *config, stack });
     let is_new = kernel.extension().set(subsystem).is_ok();
     kernel.set_survey(outstanding::survey);

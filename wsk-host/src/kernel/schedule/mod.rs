@@ -24,6 +24,7 @@ use wsk_sys::DISPATCH_LEVEL;
 pub(crate) use deterministic::Deterministic;
 pub(crate) use native::Native;
 
+use crate::kernel::choices::Run;
 use crate::kernel::config::{Config, Threads};
 use crate::kernel::ke::irql::{at_level, current_irql};
 
@@ -83,9 +84,9 @@ pub(crate) enum Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, run: Option<&Arc<Run>>) -> Self {
         match config.threads {
-            Threads::Deterministic => Self::Deterministic(Deterministic::new(config)),
+            Threads::Deterministic => Self::Deterministic(Deterministic::new(config, run.cloned())),
             Threads::Native => Self::Native(Native::new()),
         }
     }

@@ -10,6 +10,7 @@
 use wsk_sys::{IoMarkIrpPending, NTSTATUS, PIRP, STATUS_PENDING, STATUS_SUCCESS};
 
 use crate::kernel::Kernel;
+use crate::kernel::choices::ChoiceKind;
 use crate::kernel::config::Timing;
 use crate::kernel::trace::TraceEvent;
 use crate::wsk::action::{Action, Actions, IrpCompletion};
@@ -89,6 +90,8 @@ fn returns_final(kernel: &Kernel) -> bool {
     match (kernel.wsk_config().call_status, kernel.config().timing) {
         (CallStatus::Pending, _) | (CallStatus::Mixed, Timing::Deferred) => false,
         (CallStatus::Final, _) | (CallStatus::Mixed, Timing::Inline) => true,
-        (CallStatus::Mixed, Timing::Mixed(_)) => kernel.by_chance(|random| random.below(2) == 0),
+        (CallStatus::Mixed, Timing::Mixed(_)) => {
+            kernel.by_chance(|choices| choices.one_in(ChoiceKind::CallStatus, 2))
+        }
     }
 }

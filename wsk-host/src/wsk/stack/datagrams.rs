@@ -18,6 +18,7 @@ use wsk_sys::{
 };
 
 use super::{Services, Stack};
+use crate::kernel::choices::ChoiceKind;
 use crate::kernel::trace;
 use crate::wsk::action::{Actions, Callback};
 use crate::wsk::address;
@@ -158,7 +159,7 @@ impl Socket {
 
     pub(super) fn receive_datagrams(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
-            let races = services.by_seed(8);
+            let races = services.by_seed(ChoiceKind::Race, 8);
             if self.state != SocketPhase::Bound || self.is_indicating {
                 return;
             }
@@ -177,7 +178,7 @@ impl Socket {
                 return;
             };
             // WSK may report by the status or by a flag that a datagram was truncated.
-            let by_status = services.by_seed(2);
+            let by_status = services.by_seed(ChoiceKind::CallStatus, 2);
             if !self.deliver_datagram(datagram, by_status, actions) {
                 return;
             }
@@ -234,7 +235,7 @@ impl Socket {
                 break;
             }
             datagrams.push(datagram);
-            if services.by_seed(2) {
+            if services.by_seed(ChoiceKind::Size, 2) {
                 break;
             }
         }

@@ -17,6 +17,7 @@ use wsk_sys::{
 };
 
 use super::{Services, Stack};
+use crate::kernel::choices::ChoiceKind;
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
 use crate::wsk::action::{Actions, Arrival, ArrivalStage, Callback, InspectKey};
@@ -200,7 +201,7 @@ impl Socket {
     /// ([INV-54](crate::rules#inv-54)).
     fn deliver_connections(&mut self, services: &mut Services, actions: &mut Actions) {
         loop {
-            let races = services.by_seed(8);
+            let races = services.by_seed(ChoiceKind::Race, 8);
             let is_ready = |arrival: &Arrival| arrival.stage == ArrivalStage::Established;
             let Some(place) = self.arrivals.iter().position(is_ready) else {
                 return;

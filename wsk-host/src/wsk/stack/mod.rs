@@ -34,9 +34,9 @@ use super::object::SocketObject;
 use super::reach::require_bindable;
 use super::requests::{RequestKind, SUCCESS};
 use super::socket::{Retained, Socket, SocketPhase};
+use crate::kernel::choices::{ChoiceKind, Choices};
 use crate::kernel::config::{Timing, Windows};
 use crate::kernel::io::irp::CancelRoutine;
-use crate::kernel::random::Random;
 use crate::kernel::schedule::{Ticks, ticks};
 use crate::kernel::trace;
 use crate::verifier::{Rule, rule_violation};
@@ -68,7 +68,7 @@ pub(super) struct Services {
     hooks: Hooks,
     config: Config,
     timing: Timing,
-    random: Random,
+    choices: Choices,
     last: u64,
     last_inspection: u32,
     /// The sockets with changes, which must be progressed.
@@ -91,14 +91,14 @@ impl Services {
         self.last
     }
 
-    /// Returns true at random, if the timing is seeded.
-    fn by_seed(&mut self, one_in: usize) -> bool {
-        self.timing.is_mixed() && self.random.below(one_in) == 0
+    /// Whether something unusual happens, once in `n` times, if the timing is seeded.
+    fn by_seed(&mut self, kind: ChoiceKind, n: usize) -> bool {
+        self.timing.is_mixed() && self.choices.one_in(kind, n)
     }
 
     /// Whether a fault holds the next request.
     fn holds(&mut self) -> bool {
-        self.random.per_mille(self.config.faults.hold)
+        self.choices.per_mille(ChoiceKind::Fault, self.config.faults.hold)
     }
 
     /// Rechecks the sockets that the network has news for, each at its time.
@@ -279,7 +279,7 @@ impl Socket {
 impl Stack {
     pub(super) fn new(
         network: Box<dyn NetworkBackend>,
-        timing: Timing,
+        (timing, choices): (Timing, Choices),
         config: &Config,
         hooks: Hooks,
     ) -> Self {
@@ -290,7 +290,7 @@ impl Stack {
             hooks,
             config: *config,
             timing,
-            random: Random::new(timing.seed_or_zero() ^ 0x7374_6163),
+            choices,
             last: 0,
             last_inspection: 0,
             dirty: VecDeque::new(),
@@ -344,7 +344,9 @@ impl Stack {
     /// the socket is functional.
     pub(super) fn refuse_dead(&mut self, id: u64, irp: PIRP) -> Option<Actions> {
         let mut actions = Vec::new();
-        if self.services.random.per_mille(self.services.config.faults.forced_close) {
+        let services = &mut self.services;
+        let chance = services.config.faults.forced_close;
+        if services.choices.per_mille(ChoiceKind::Fault, chance) {
             self.kill(id, &mut actions);
         }
         let socket = self.sockets.get_mut(&id)?;
@@ -422,14 +424,15 @@ impl Stack {
         let delay = usize::try_from(ticks(services.config.delay)).ok()?;
         if services.config.network != config::Network::Simulated
             || delay == 0
-            || !services.by_seed(4)
+            || !services.by_seed(ChoiceKind::Race, 4)
         {
             return None;
         }
         let serial = services.number();
         let socket = self.sockets.get_mut(&id)?;
         let is_postponed = socket.requests.postpone_cancel(irp, serial, services.hooks.cancel);
-        is_postponed.then(|| (1 + services.random.below(delay) as Ticks, serial))
+        is_postponed
+            .then(|| (1 + services.choices.below(ChoiceKind::Delay, delay) as Ticks, serial))
     }
 
     /// Ends a request whose cancellation was postponed, if it has not completed.

@@ -18,6 +18,7 @@ use wsk_sys::{
 };
 
 use super::{Services, Stack};
+use crate::kernel::choices::ChoiceKind;
 use crate::kernel::trace;
 use crate::wsk::action::{Actions, Callback};
 use crate::wsk::buffer::Bytes;
@@ -266,7 +267,8 @@ impl Socket {
                 && !self.streams.is_paused
                 && self.closing.is_none();
             // Requests go first, but for a race that cannot be excluded (INV-54).
-            let may_indicate = indicates && !has_begun && (!may_race || services.by_seed(8));
+            let may_indicate =
+                indicates && !has_begun && (!may_race || services.by_seed(ChoiceKind::Race, 8));
             let goes_on = (may_indicate && self.indicate(services, actions))
                 || (has_request && self.receive_first(services, actions));
             if !goes_on {
@@ -322,7 +324,7 @@ impl Socket {
         if receiver.readable().is_pending() {
             flags |= WSK_FLAG_ENTIRE_MESSAGE;
         }
-        if services.by_seed(4) {
+        if services.by_seed(ChoiceKind::Shape, 4) {
             flags |= WSK_FLAG_RELEASE_ASAP;
         }
         self.is_indicating = true;
@@ -364,9 +366,9 @@ impl ReceiveDirection<'_> {
     /// Receives as much as has arrived, or by chance less.
     fn pull(&mut self, room: &mut [MaybeUninit<u8>]) -> ReceivePoll {
         let may_be_partial = self.services.config.partial_receives && room.len() > 1;
-        let is_partial = may_be_partial && self.services.by_seed(4);
+        let is_partial = may_be_partial && self.services.by_seed(ChoiceKind::Size, 4);
         let room = if is_partial {
-            let count = 1 + self.services.random.below(room.len());
+            let count = 1 + self.services.choices.below(ChoiceKind::Size, room.len());
             &mut room[..count]
         } else {
             room
@@ -425,7 +427,7 @@ impl ReceiveDirection<'_> {
             if is_partial
                 && !all
                 && self.services.config.partial_receives
-                && self.services.by_seed(2)
+                && self.services.by_seed(ChoiceKind::Size, 2)
             {
                 return Poll::Ready(Ok(*received));
             }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use self::state::{NextEvent, ThreadSchedule};
 use super::machine_thread::MachineThread;
 use super::{Job, JobId, ThreadId, Ticks, run};
+use crate::kernel::choices::{ChoiceKind, Choices, Run};
 use crate::kernel::config::Config;
 
 /// The number of steps (calls, jobs and turns) in one instant after which time passes, and the time that passes then.
@@ -34,9 +35,10 @@ pub(crate) struct Deterministic {
 }
 
 impl Deterministic {
-    pub(crate) fn new(config: &Config) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, run: Option<Arc<Run>>) -> Arc<Self> {
         let clock = Arc::<AtomicU64>::default();
-        let state = ThreadSchedule::new(Arc::clone(&clock), config.timing.seed_or_zero());
+        let choices = Choices::new(config.timing.seed_or_zero(), 0x7475_726E, run);
+        let state = ThreadSchedule::new(Arc::clone(&clock), choices);
         Arc::new(Self {
             state: Mutex::new(state),
             clock,
@@ -218,7 +220,7 @@ impl Deterministic {
             let now = state.now;
             state.pass_time(now + TIME_OF_STEPS);
         }
-        if !is_long && state.random.below(4) != 0 {
+        if !is_long && !state.choices.one_in(ChoiceKind::Preemption, 4) {
             return;
         }
         let due = if is_long { state.due() } else { 1 };

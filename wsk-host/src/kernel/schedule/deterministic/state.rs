@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::super::machine_thread::MachineThread;
 use super::super::{Job, JobId, ThreadId, Ticks};
-use crate::kernel::random::Random;
+use crate::kernel::choices::{ChoiceKind, Choices};
 
 /// The state of a kernel's deterministic threads.
 pub(super) struct ThreadSchedule {
-    pub(super) random: Random,
+    pub(super) choices: Choices,
     pub(super) now: Ticks,
     /// A copy of the time.
     clock: Arc<AtomicU64>,
@@ -55,12 +55,20 @@ pub(super) enum NextEvent {
 /// The maximum number of due jobs to pick from at random, so that the cost of picking does not depend on how many are
 /// due.
 const CHOICE: usize = 64;
+
+/// The index of the next thread in turn after `asking`, among the other threads.
+fn index_after(ready: &BTreeSet<ThreadId>, asking: ThreadId) -> usize {
+    let before = ready.range(..asking).count();
+    let is_last = ready.range(asking + 1..).next().is_none();
+    if is_last { 0 } else { before }
+}
+
 impl ThreadSchedule {
     /// No threads and no jobs, at the time zero.
-    pub(super) fn new(clock: Arc<AtomicU64>, seed: u64) -> Self {
+    pub(super) fn new(clock: Arc<AtomicU64>, choices: Choices) -> Self {
         Self {
             clock,
-            random: Random::new(seed ^ 0x7475_726E),
+            choices,
             now: 0,
             threads: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -128,13 +136,21 @@ impl ThreadSchedule {
     /// The next event at this time, beside the thread that asks.
     pub(super) fn next(&mut self, asking: ThreadId, mixed: bool) -> Option<NextEvent> {
         let due = self.jobs.range(..=(self.now, u64::MAX)).take(CHOICE).count();
-        let ready = self.ready.len() - usize::from(self.ready.contains(&asking));
-        if due + ready == 0 {
+        let waiting = self.ready.len() - usize::from(self.ready.contains(&asking));
+        if due + waiting == 0 {
             return None;
         }
-        let chosen = if mixed { self.random.below(due + ready) } else { 0 };
+        let chosen = if mixed {
+            let (ready, choices) = (&self.ready, &mut self.choices);
+            choices.pick(ChoiceKind::Turn, due + waiting, || match due {
+                0 => index_after(ready, asking),
+                _ => 0,
+            })
+        } else {
+            0
+        };
         match chosen.checked_sub(due) {
-            // Threads take scheduler.
+            // Threads take turns.
             Some(_) if !mixed => {
                 let after = self.ready.range(asking + 1..).next();
                 let first = self.ready.iter().find(|id| **id != asking);

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_waits_is_not_kept_waiting() {
-        let scheduler = Deterministic::new(&Config::default());
+        let scheduler = Deterministic::new(&Config::default(), None);
         let (busy, waiting, new) =
             (scheduler.announce(), scheduler.announce(), scheduler.announce());
         scheduler.begin(busy);

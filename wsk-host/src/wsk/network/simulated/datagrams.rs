@@ -8,6 +8,7 @@ use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_BUFFER_
 use super::super::{IcmpError, IncomingDatagram, NetworkBackend, Outgoing};
 use super::endpoint::{Endpoint, loopback, seen_by};
 use super::{INTERFACE, SimulatedNetwork};
+use crate::kernel::choices::ChoiceKind;
 
 /// The largest datagram of UDP over IPv4, without its headers.
 const LARGEST: usize = 65_507;
@@ -111,10 +112,11 @@ impl SimulatedNetwork {
     }
 
     fn carry(&mut self, receiver: u64, datagram: &IncomingDatagram) {
-        if self.random.per_mille(self.faults.loss) {
+        if self.choices.per_mille(ChoiceKind::Fault, self.faults.loss) {
             return;
         }
-        let copies = if self.random.per_mille(self.faults.duplication) { 2 } else { 1 };
+        let copies =
+            if self.choices.per_mille(ChoiceKind::Fault, self.faults.duplication) { 2 } else { 1 };
         for _ in 0..copies {
             let due = self.arrival();
             let has_room = |endpoint: &&mut Endpoint| endpoint.datagrams.len() < QUEUE;

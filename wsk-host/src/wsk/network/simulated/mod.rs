@@ -18,8 +18,8 @@ use wsk_sys::{NTSTATUS, STATUS_INVALID_ADDRESS_COMPONENT, STATUS_INVALID_DEVICE_
 use super::{
     Binding, IncomingConnection, IncomingDatagram, NetworkBackend, Outgoing, ReadableData,
 };
+use crate::kernel::choices::{ChoiceKind, Choices};
 use crate::kernel::config::Timing;
-use crate::kernel::random::Random;
 use crate::kernel::schedule::{Ticks, ticks};
 use crate::wsk::config::{Config, Faults};
 use crate::wsk::membership::{Interface, MembershipRequest};
@@ -31,7 +31,7 @@ const INTERFACE: u32 = 1;
 
 pub(in crate::wsk) struct SimulatedNetwork {
     endpoints: Endpoints,
-    random: Random,
+    choices: Choices,
     now: Ticks,
     /// The longest time that something is on its way.
     delay: Ticks,
@@ -45,10 +45,10 @@ pub(in crate::wsk) struct SimulatedNetwork {
 }
 
 impl SimulatedNetwork {
-    pub(in crate::wsk) fn new(timing: Timing, config: &Config) -> Self {
+    pub(in crate::wsk) fn new(timing: Timing, choices: Choices, config: &Config) -> Self {
         Self {
             endpoints: Endpoints::default(),
-            random: Random::new(timing.seed_or_zero() ^ 0x6E65_7477),
+            choices,
             now: 0,
             delay: if timing.is_mixed() { ticks(config.delay) } else { 0 },
             faults: config.faults,
@@ -63,10 +63,10 @@ impl SimulatedNetwork {
     fn arrival(&mut self) -> Ticks {
         let delay = usize::try_from(self.delay).unwrap_or(usize::MAX - 1);
         // Half of all data arrives at once.
-        if delay == 0 || self.random.below(2) == 0 {
+        if delay == 0 || self.choices.below(ChoiceKind::Delay, 2) == 0 {
             return self.now;
         }
-        self.now + self.random.below(delay + 1) as u64
+        self.now + self.choices.below(ChoiceKind::Delay, delay + 1) as u64
     }
 
     fn wake(&mut self, due: Ticks, id: u64) {

@@ -123,6 +123,7 @@ mod tests {
 
     use super::super::super::{EndpointKind, NetworkBackend};
     use super::*;
+    use crate::kernel::choices::Choices;
     use crate::kernel::config::Timing;
     use crate::wsk::config::Config;
 
@@ -140,10 +141,14 @@ mod tests {
         }
     }
 
+    fn network(timing: Timing) -> SimulatedNetwork {
+        SimulatedNetwork::new(timing, Choices::new(0, 0, None), &Config::default())
+    }
+
     /// The result for a second socket: `-` is allowed, `C` depends on the security descriptor of the first.
     fn second(second: ([u8; 4], Sharing), first: ([u8; 4], Sharing)) -> char {
         let results = [false, true].map(|has_security| {
-            let mut network = SimulatedNetwork::new(Timing::Inline, &Config::default());
+            let mut network = network(Timing::Inline);
             network.bind(1, &binding(first.0, first.1, has_security)).unwrap();
             network.bind(2, &binding(second.0, second.1, false))
         });
@@ -170,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_last_free_port_is_found_and_then_none() {
-        let mut network = SimulatedNetwork::new(Timing::Inline, &Config::default());
+        let mut network = network(Timing::Inline);
         let at = |port| Binding {
             local: SocketAddr::from((WILD, port)),
             ..binding(WILD, Sharing::Neither, false)
@@ -190,7 +195,7 @@ mod tests {
 
     #[test]
     fn each_address_and_transport_has_its_own_dynamic_ports() {
-        let mut network = SimulatedNetwork::new(Timing::Inline, &Config::default());
+        let mut network = network(Timing::Inline);
         let at = |last, kind| Binding {
             local: SocketAddr::from(([127, 0, 0, last], 0)),
             kind,
@@ -215,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_socket_without_a_port_gets_one_of_its_own() {
-        let mut network = SimulatedNetwork::new(Timing::Mixed(0), &Config::default());
+        let mut network = network(Timing::Mixed(0));
         let any = Binding {
             local: SocketAddr::from((WILD, 0)),
             ..binding(WILD, Sharing::Neither, false)

@@ -13,6 +13,7 @@ use super::super::{Binding, EndpointKind, IncomingConnection, ReadableData};
 use super::SimulatedNetwork;
 use super::endpoint::{Endpoint, EndpointState, loopback, seen_by};
 use super::link::{ConnectionRequest, Link, Segment};
+use crate::kernel::choices::ChoiceKind;
 use crate::kernel::schedule::Ticks;
 
 impl SimulatedNetwork {
@@ -130,7 +131,7 @@ impl SimulatedNetwork {
         let Some((_, ConnectionRequest { from, local, remote })) = backlog.remove(place) else {
             return Poll::Pending;
         };
-        if self.random.per_mille(self.faults.accept) {
+        if self.choices.per_mille(ChoiceKind::Fault, self.faults.accept) {
             let due = self.arrival();
             self.lose(from, due);
             self.wake(now, id);
@@ -240,7 +241,7 @@ impl SimulatedNetwork {
         if count == 0 {
             return Poll::Pending;
         }
-        if self.random.per_mille(self.faults.reset) {
+        if self.choices.per_mille(ChoiceKind::Fault, self.faults.reset) {
             let due = self.arrival();
             self.lose(receiver, due);
             self.lose(id, now);
