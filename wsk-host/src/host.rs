@@ -10,6 +10,7 @@ use wsk_sys::NTSTATUS;
 
 use crate::config::Config;
 use crate::kernel::registry::{RegistryValue, SERVICES};
+use crate::kernel::usage::PassedMemory;
 use crate::kernel::{Entered, Kernel};
 use crate::wsk;
 
@@ -104,6 +105,19 @@ impl Host {
     #[must_use]
     pub fn outstanding_by_tag(&self) -> BTreeMap<[u8; 4], (usize, usize)> {
         self.0.outstanding_by_tag()
+    }
+
+    /// Begins a record of the memory that passes between the client and WSK: that of requests, when the call is made, and that
+    /// of indicated data.
+    pub fn record_memory(&self) {
+        self.0.usage().record.begin();
+    }
+
+    /// Takes the ranges of memory that have passed since [`record_memory`](Self::record_memory) or the last call of this
+    /// method, in their order.
+    #[must_use]
+    pub fn recorded_memory(&self) -> Vec<PassedMemory> {
+        self.0.usage().record.take()
     }
 
     /// Unloads the client's image, as the system does when `DriverUnload` has returned: see [`Kernel::unload`].

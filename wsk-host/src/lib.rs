@@ -85,6 +85,7 @@ pub use config::Config;
 pub use driver::{Driver, File};
 pub use host::Host;
 pub use kernel::registry::RegistryValue;
+pub use kernel::usage::PassedMemory;
 pub use kernel::{Entered, Timing, Windows, current_irql};
 pub use testing::{TestError, block_on, run};
 pub use wsk::config::{CallStatus, Faults, Indications, Network, Readiness, Stripping};

@@ -16,6 +16,7 @@ use wsk_sys::{MDL, PIRP, PWSK_BUF};
 use crate::kernel::Kernel;
 use crate::kernel::mm::system_address;
 use crate::kernel::residency::require_allocated;
+use crate::kernel::usage::PassedMemory;
 use crate::verifier::{Rule, fatal_violation};
 
 /// The memory of a buffer. The call has read the `WSK_BUF` that describes it, which may be a local variable, as WSK
@@ -112,6 +113,8 @@ impl Bytes {
             usage.pin(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
             if length > 0 {
                 bytes.parts.push(BufferPart { memory, length });
+                let (mdl, address) = (mdl.addr(), memory.addr());
+                usage.record.add(PassedMemory { function, mdl, address, length });
             }
             (mdl, offset, left) = (next, 0, left - length);
         }

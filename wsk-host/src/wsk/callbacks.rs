@@ -20,7 +20,7 @@ use wsk_sys::{
 use super::action::{Actions, Arrival, Callback, CallbackCall, InspectKey};
 use super::address;
 use super::callback_table::{AcceptOutputs, CallbackTable, require_functions};
-use super::chain::ShapeChooser;
+use super::chain::{IndicationChain, ShapeChooser};
 use super::control_data::flags as datagram_flags;
 use super::indication::{IndicatedData, IndicatedDatagrams};
 use super::network::{IncomingConnection, IncomingDatagram};
@@ -32,6 +32,7 @@ use crate::kernel::abi::Routine as _;
 use crate::kernel::context;
 use crate::kernel::ke::irql::current_irql;
 use crate::kernel::trace::{Status, TraceEvent};
+use crate::kernel::usage::PassedMemory;
 use crate::verifier::{Origin, Rule, rule_violation};
 
 /// Calls the client, and returns the resulting actions.
@@ -244,6 +245,16 @@ fn abort(kernel: &Kernel, id: u64, callbacks: &CallbackTable, key: InspectKey) {
     );
 }
 
+/// Adds indicated data to the record of memory, if there is one.
+fn record_memory(kernel: &Kernel, function: &'static str, chains: &[IndicationChain]) {
+    let record = &mut kernel.usage().record;
+    if record.has_begun() {
+        for (mdl, address, length) in chains.iter().flat_map(IndicationChain::parts) {
+            record.add(PassedMemory { function, mdl, address, length });
+        }
+    }
+}
+
 fn receive(
     kernel: &Kernel,
     id: u64,
@@ -261,6 +272,7 @@ fn receive(
         })
     };
     let first = data.first();
+    record_memory(kernel, "WskReceiveEvent", data.chains());
     offer(kernel, id, first.addr(), Retained::Data(data));
     let mut accepted = size_t(count);
     let extended = kernel.stack().sockets.get(&id).and_then(|socket| socket.streams.receive_ex);
@@ -343,6 +355,7 @@ fn receive_from(
         )
     });
     let first = list.first();
+    record_memory(kernel, FUNCTION, list.chains());
     offer(kernel, id, first.addr(), Retained::Datagrams(list));
     // SAFETY: the arguments are valid during the call, as WSK documents for this callback.
     let status = calling(kernel, FUNCTION, id, || unsafe {

@@ -149,6 +149,18 @@ impl IndicationChain {
         Self { blocks, offset, length }
     }
 
+    /// The MDLs with data, and the address and the number of their bytes.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (mut offset, mut left) = (self.offset, self.length);
+        self.blocks.iter().filter_map(move |block| {
+            let start = std::mem::take(&mut offset);
+            let length = (block.bytes.len() - start).min(left);
+            left -= length;
+            let address = block.bytes.cast::<u8>().addr() + start;
+            (length > 0).then_some((block.mdl.addr(), address, length))
+        })
+    }
+
     /// The description of the data. Valid as long as the chain.
     pub(super) fn buffer(&self) -> WSK_BUF {
         let mdl = self.blocks.first().map_or(ptr::null_mut(), |block| block.mdl);

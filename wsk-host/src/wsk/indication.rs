@@ -31,7 +31,7 @@ use crate::verifier::Origin;
 /// Every pointer in `nodes` is null or into `nodes` and the chains, which are not moved or freed before the value.
 pub(super) struct IndicatedData {
     nodes: Vec<WSK_DATA_INDICATION>,
-    _chains: Vec<IndicationChain>,
+    chains: Vec<IndicationChain>,
     pub(super) origin: Origin,
 }
 
@@ -53,7 +53,11 @@ impl IndicatedData {
             // SAFETY: both are elements.
             unsafe { (*first.add(next - 1)).Next = first.add(next) };
         }
-        Self { nodes, _chains: chains, origin }
+        Self { nodes, chains, origin }
+    }
+
+    pub(super) fn chains(&self) -> &[IndicationChain] {
+        &self.chains
     }
 
     pub(super) fn first(&mut self) -> PWSK_DATA_INDICATION {
@@ -82,7 +86,7 @@ impl IndicatedData {
 /// or freed before the value.
 pub(super) struct IndicatedDatagrams {
     nodes: Vec<WSK_DATAGRAM_INDICATION>,
-    _chains: Vec<IndicationChain>,
+    chains: Vec<IndicationChain>,
     _addresses: Vec<SOCKADDR_IN6>,
     /// Aligned as control messages are.
     _control: Vec<Vec<u64>>,
@@ -134,7 +138,11 @@ impl IndicatedDatagrams {
             // SAFETY: both are elements.
             unsafe { (*first.add(next - 1)).Next = first.add(next) };
         }
-        Self { nodes, _chains: chains, _addresses: addresses, _control: control, origin }
+        Self { nodes, chains, _addresses: addresses, _control: control, origin }
+    }
+
+    pub(super) fn chains(&self) -> &[IndicationChain] {
+        &self.chains
     }
 
     pub(super) fn first(&mut self) -> PWSK_DATAGRAM_INDICATION {

@@ -5,6 +5,7 @@
 //! to the indexes when memory is freed, so one that has completed by then costs none of that.
 
 mod index;
+mod passed_memory;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,6 +16,8 @@ use wsk_sys::{NTSTATUS, PIRP};
 
 pub(crate) use self::index::Owner;
 use self::index::{PinIndex, PinKey, Pinned};
+use self::passed_memory::MemoryRecord;
+pub use self::passed_memory::PassedMemory;
 use crate::call_stack::{Frame, is_on_stack};
 use crate::kernel::hang::RequestInFlight;
 use crate::kernel::schedule::Ticks;
@@ -40,6 +43,7 @@ pub(crate) struct MemoryUsage {
     pins: PinIndex,
     last: u64,
     last_pin: u64,
+    pub(crate) record: MemoryRecord,
 }
 
 /// The most requests that may lack in the indexes, for each one in flight and at least.
