@@ -50,21 +50,29 @@ struct DeferredCall<T> {
     argument: T,
 }
 
-/// Allocates a job that makes a call, and then frees itself. Returns the argument if allocation fails.
-pub(crate) fn job_of_call<T: Send>(
-    function: fn(T),
-    argument: T,
-) -> Result<NonNull<DeferredJob>, T> {
-    let Ok(mut memory) = PoolBox::new_with(MaybeUninit::<DeferredCall<T>>::uninit) else {
-        return Err(argument);
-    };
-    memory.write(DeferredCall { job: DeferredJob::new(run_call::<T>), function, argument });
-    Ok(memory.into_raw().cast())
+/// Memory for a job that makes a call: reserved where allocation may fail, for use where it must not.
+pub(crate) struct ReservedCall<T>(PoolBox<MaybeUninit<DeferredCall<T>>>);
+
+impl<T: Send> ReservedCall<T> {
+    /// Allocates the memory.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails.
+    pub(crate) fn new() -> crate::status::Result<Self> {
+        PoolBox::new_with(MaybeUninit::uninit).map(Self)
+    }
+
+    /// Creates a job that makes a call, and then frees itself.
+    pub(crate) fn into_job(mut self, function: fn(T), argument: T) -> NonNull<DeferredJob> {
+        self.0.write(DeferredCall { job: DeferredJob::new(run_call::<T>), function, argument });
+        self.0.into_raw().cast()
+    }
 }
 
 /// # Safety
 ///
-/// The job is from [`job_of_call`] for this type, and is done once.
+/// The job is from [`ReservedCall::into_job`] for this type, and is done once.
 unsafe fn run_call<T>(job: NonNull<DeferredJob>) {
     // SAFETY: the job is the beginning of a call that was written to memory of a `PoolBox` (this function's contract).
     let memory = unsafe { PoolBox::from_raw(job.cast::<MaybeUninit<DeferredCall<T>>>()) };

@@ -24,7 +24,7 @@ pub(crate) use self::device::DeviceRef;
 pub(crate) use self::outside_routines::AwaitOutsideRoutines;
 pub(crate) use self::setup::ClientSetup;
 use crate::capabilities::Capabilities;
-use crate::deferred::{DeferredJob, DeferredQueue, job_of_call};
+use crate::deferred::{DeferredJob, DeferredQueue, ReservedCall};
 use crate::event_mask::EventMask;
 use crate::irql::Passive;
 use crate::kernel::{Event, Thread};
@@ -277,11 +277,31 @@ impl Client {
             function(argument);
             return;
         }
-        match job_of_call(function, argument) {
+        match ReservedCall::new() {
+            // SAFETY: the argument keeps the client.
+            Ok(reserved) => unsafe { Self::call_by(this, reserved, function, argument) },
+            Err(_) => function(argument),
+        }
+    }
+
+    /// Calls `function` like [`call_outside_routines`](Self::call_outside_routines), with memory that was reserved for that.
+    ///
+    /// # Safety
+    ///
+    /// The argument keeps a reference to the client.
+    pub(crate) unsafe fn call_by<T: Send>(
+        this: NonNull<Self>,
+        reserved: ReservedCall<T>,
+        function: fn(T),
+        argument: T,
+    ) {
+        // SAFETY: the argument keeps the client.
+        if unsafe { this.as_ref() }.rundown().is_in_foreign_waker() {
             // SAFETY: the job is new, has no other user, and frees itself; its argument keeps a reference to the client
             // (this function's contract).
-            Ok(job) => unsafe { Self::defer(this, job) },
-            Err(argument) => function(argument),
+            unsafe { Self::defer(this, reserved.into_job(function, argument)) };
+        } else {
+            function(argument);
         }
     }
 

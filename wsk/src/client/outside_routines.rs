@@ -16,7 +16,7 @@ use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 
 use super::Client;
-use crate::deferred::job_of_call;
+use crate::deferred::ReservedCall;
 use crate::status::{Result, known};
 
 impl Client {
@@ -52,20 +52,15 @@ impl Client {
     #[cold]
     #[inline(never)]
     fn wake_in_thread(&self, waker: &Waker) -> Poll<()> {
+        let Ok(reserved) = ReservedCall::new() else {
+            return Poll::Ready(());
+        };
         self.retain_reference();
         let waiting = WaitingWaker { client: NonNull::from(self), waker: waker.clone() };
-        match job_of_call(WaitingWaker::wake, waiting) {
-            Ok(job) => {
-                // SAFETY: the job is new, has no other user, and frees itself; its argument keeps a reference to the
-                // client.
-                unsafe { Self::defer(NonNull::from(self), job) };
-                Poll::Pending
-            }
-            Err(waiting) => {
-                drop(waiting);
-                Poll::Ready(())
-            }
-        }
+        let job = reserved.into_job(WaitingWaker::wake, waiting);
+        // SAFETY: the job is new, has no other user, and frees itself; its argument keeps a reference to the client.
+        unsafe { Self::defer(NonNull::from(self), job) };
+        Poll::Pending
     }
 }
 

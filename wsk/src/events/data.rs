@@ -20,6 +20,7 @@ use wsk_sys::{
 
 use super::CallbackIrql;
 use crate::buffer::{Chain, Lent, LentAccess};
+use crate::deferred::ReservedCall;
 use crate::dispatch::{ConnectionDispatch, StreamDispatch};
 use crate::flags::SocketFlags;
 use crate::socket::{OpenGuard, SocketState};
@@ -289,10 +290,39 @@ impl RetainedData {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES` if allocation fails. The data is returned with it.
     pub fn into_chain(self) -> core::result::Result<Chain, (Error, Self)> {
+        let release = match ReservedCall::new() {
+            Ok(release) => release,
+            Err(error) => return Err((error, self)),
+        };
         // SAFETY: the list is valid until this value is dropped (Invariants).
         let entries = unsafe { entries_of(self.list.as_ptr()) };
-        // SAFETY: the MDLs are WSK's, locked or nonpaged, and stay until this value is dropped (INV-57), which does not wait.
-        unsafe { lend_all(entries, self) }
+        let owner = LentData(Some((self, release)));
+        // SAFETY: the MDLs are WSK's, locked or nonpaged, and stay until the owner is dropped (INV-57), which does not wait.
+        unsafe { lend_all(entries, owner) }.or_else(|(error, mut owner)| match owner.0.take() {
+            Some((data, _)) => Err((error, data)),
+            // Nothing has taken it.
+            None => Ok(Chain::new()),
+        })
+    }
+
+    /// Takes the value apart, without a release.
+    fn into_parts(self) -> (OpenGuard, RetainedDataList) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the guard is not used any more: the value is not dropped.
+        (unsafe { ManuallyDrop::take(&mut this.socket) }, RetainedDataList(this.list))
+    }
+}
+
+/// Retained data that is lent to requests, with memory for its release: a completion routine may have to defer that, and memory
+/// may be short then. It is there until this is dropped.
+struct LentData(Option<(RetainedData, ReservedCall<(OpenGuard, RetainedDataList)>)>);
+
+impl Drop for LentData {
+    fn drop(&mut self) {
+        if let Some((data, reserved)) = self.0.take() {
+            let (socket, list) = data.into_parts();
+            socket.call_by(reserved, list, |(socket, list)| release(&socket, &list));
+        }
     }
 }
 
@@ -348,6 +378,18 @@ unsafe fn lend<O: Send + 'static>(
     let (offset, size) = (range.Offset as usize, length(range.Length));
     // SAFETY: this function's contract is the same.
     unsafe { Lent::from_raw(range.Mdl, offset, size, LentAccess::ReadOnly, owner) }
+}
+
+/// Drops a chain of retained data, outside of completion routines: the data is released at once, without the thread of its
+/// registration.
+pub(crate) fn release_chain(mut chain: Chain) {
+    while pop_lent(&mut chain).is_some() {}
+}
+
+/// Removes the first part of a chain of retained data. The last part of some data releases it.
+fn pop_lent(chain: &mut Chain) -> Option<()> {
+    let last = chain.pop_front_lent::<LentData>().map(|lent| drop(lent.into_owner()));
+    last.or_else(|| chain.pop_front_lent::<EarlierPart>().map(drop))
 }
 
 /// The buffers of a list.

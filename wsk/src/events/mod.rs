@@ -57,6 +57,7 @@ use wsk_sys::{ULONG, WSK_FLAG_AT_DISPATCH_LEVEL};
 pub use crate::event_mask::EventMask;
 pub(crate) use attached::{AttachedHandler, NewHandler};
 pub(crate) use context::{callbacks, check_static_events};
+pub(crate) use data::release_chain;
 pub use data::{Chunks, Data, RetainedData};
 pub use datagrams::{DatagramIter, Datagrams, IndicatedDatagram, RetainedDatagrams};
 pub use incoming::Incoming;

@@ -13,6 +13,7 @@ use wsk_sys::{PWSK_SOCKET, WSK_SOCKET};
 
 use super::memory::SocketState;
 use crate::client::Client;
+use crate::deferred::ReservedCall;
 use crate::operation::{Idle, Target as _};
 use crate::status::Result;
 
@@ -143,6 +144,18 @@ impl OpenGuard {
         let client = self.client;
         // SAFETY: the guard's open reference keeps the socket's memory, and with it the client.
         unsafe { Client::call_outside_routines(client, function, (self, value)) };
+    }
+
+    /// Calls `function` like [`call_outside_routines`](Self::call_outside_routines), with memory that was reserved for that.
+    pub(crate) fn call_by<T: Send>(
+        self,
+        reserved: ReservedCall<(Self, T)>,
+        value: T,
+        function: fn((Self, T)),
+    ) {
+        let client = self.client;
+        // SAFETY: the guard's open reference keeps the socket's memory, and with it the client.
+        unsafe { Client::call_by(client, reserved, function, (self, value)) };
     }
 }
 

@@ -80,5 +80,6 @@ pub use self::notify::Notify;
 #[cfg(feature = "embassy-sync")]
 #[cfg_attr(docsrs, doc(cfg(feature = "embassy-sync")))]
 pub use self::raw_mutex::DispatchRawMutex;
+pub(crate) use self::ring::Ring;
 pub use self::rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use crate::pool::arc::Arc;

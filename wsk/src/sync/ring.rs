@@ -17,7 +17,7 @@ use crate::status::Result;
 ///
 /// `length` places from `first` on, continuing at the beginning after the last place, hold values, and no others do.
 /// `first` is a place, and `length` not more than all.
-pub(super) struct Ring<T> {
+pub(crate) struct Ring<T> {
     places: PoolBox<[MaybeUninit<T>]>,
     first: usize,
     length: usize,
@@ -25,15 +25,15 @@ pub(super) struct Ring<T> {
 
 impl<T> Ring<T> {
     /// Allocates memory for this number of values, which is not zero.
-    pub(super) fn new(capacity: usize) -> Result<Self> {
+    pub(crate) fn new(capacity: usize) -> Result<Self> {
         // INVARIANT: no place holds a value.
         let places = PoolBox::new_uninit_slice(capacity)?;
         Ok(Self { places, first: 0, length: 0 })
     }
 
     /// Appends a value. Returns it if all places are taken.
-    pub(super) fn push(&mut self, value: T) -> core::result::Result<(), T> {
-        if self.length == self.places.len() {
+    pub(crate) fn push(&mut self, value: T) -> core::result::Result<(), T> {
+        if self.is_full() {
             return Err(value);
         }
         let free = self.wrap(self.first + self.length);
@@ -46,8 +46,13 @@ impl<T> Ring<T> {
         Ok(())
     }
 
+    /// Whether all places are taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.length == self.places.len()
+    }
+
     /// Removes the first value.
-    pub(super) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         self.length = self.length.checked_sub(1)?;
         let place = self.places.get(self.first)?;
         // SAFETY: the first place held a value (Invariants), and `length` no longer includes it.

@@ -41,6 +41,7 @@ mod random;
 mod real;
 mod refused;
 mod registration;
+mod relay;
 mod runtime;
 mod security;
 mod sweep;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use test_support::connection::{buffer, receive_all};
 use test_support::futures::{join, poll_times};
 use test_support::scenario::on;
-use wsk::net::{BufferedStream, copy_bidirectional};
+use wsk::net::{BufferedStream, copy_bidirectional, relay_with_limit};
 use wsk::socket::{ConnectionSocket, Family, StreamSocket};
 use wsk::{Buffer, ErrorKind, Provider, Result, TcpListener, TcpStream};
 use wsk_host::{Config, Network, Timing};
@@ -259,6 +259,45 @@ fn a_proxy_copies_between_programs() {
         to_client.readable().await?;
         let to_server = TcpStream::connect(&wsk, address).await?;
         let copied = copy_bidirectional(&to_client, &to_server).await?;
+        assert_eq!(copied, (300_000, 300_001));
+        assert_eq!(server.join().unwrap(), 300_000);
+        let received = client.join().unwrap();
+        assert!(received[..300_000] == sent && received[300_000] == b'!');
+        Ok(())
+    });
+}
+
+/// Small limits: the receive window of the proxy closes, and opens again.
+#[test]
+fn a_relay_serves_peers_of_std() {
+    real(async |wsk| {
+        let (address, server) = serve(|mut stream| {
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).unwrap();
+            stream.write_all(&all).unwrap();
+            stream.write_all(b"!").unwrap();
+            all.len()
+        });
+        let listener = TcpListener::bind(&wsk, "127.0.0.1:0").await?;
+        let proxy = listener.local_addr().await?;
+        let sent: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+        let client = thread::spawn({
+            let sent = sent.clone();
+            move || {
+                let mut stream = StdStream::connect(proxy).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                stream.write_all(&sent).unwrap();
+                stream.shutdown(Shutdown::Write).unwrap();
+                read_to_end(stream).unwrap()
+            }
+        });
+        let waiting = poll_times(listener.accept(), 1).await.transpose()?;
+        let (to_client, _) = match waiting {
+            Some(accepted) => accepted,
+            None => listener.accept().await?,
+        };
+        let to_server = TcpStream::connect(&wsk, address).await?;
+        let copied = relay_with_limit(to_client, to_server, 20_000).await.into_result()?;
         assert_eq!(copied, (300_000, 300_001));
         assert_eq!(server.join().unwrap(), 300_000);
         let received = client.join().unwrap();
