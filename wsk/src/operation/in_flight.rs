@@ -250,8 +250,16 @@ impl InFlight {
 impl Future for InFlight {
     type Output = RequestOutcome;
 
-    #[inline]
+    #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<RequestOutcome> {
+        self.poll_inline(context)
+    }
+}
+
+impl InFlight {
+    /// As [`poll`](Future::poll), inlined, for the most frequent requests.
+    #[inline]
+    pub(super) fn poll_inline(&mut self, context: &mut Context<'_>) -> Poll<RequestOutcome> {
         // Polled after it was ready, which no caller in this crate does.
         let Some(operation) = self.operation else {
             return Poll::Pending;

@@ -48,38 +48,44 @@ impl<D: Timeout> WithDeadline<D> {
 
     #[inline]
     pub(crate) fn poll_outcome(&mut self, context: &mut Context<'_>) -> Poll<RequestOutcome> {
-        if self.deadline.is_never() {
-            return Pin::new(&mut self.in_flight).poll(context);
+        match self.deadline.as_deadline() {
+            None => self.in_flight.poll_inline(context),
+            Some(deadline) => {
+                poll_both(&mut self.in_flight, deadline, &mut self.is_cancelled, context)
+            }
         }
-        self.poll_both(context)
     }
+}
 
-    #[inline(never)]
-    fn poll_both(&mut self, context: &mut Context<'_>) -> Poll<RequestOutcome> {
-        loop {
-            if let Poll::Ready(outcome) = Pin::new(&mut self.in_flight).poll(context) {
-                return Poll::Ready(match outcome {
-                    RequestOutcome::Completed(idle, Err(known::STATUS_CANCELLED))
-                        if self.is_cancelled =>
-                    {
-                        RequestOutcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
-                    }
-                    outcome => outcome,
-                });
-            }
-            // It has completed, and the task yields or is being woken: that counts as in time.
-            if self.in_flight.is_completed() {
-                return Poll::Pending;
-            }
-            if self.deadline.poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            if self.is_cancelled || self.deadline.extend(GRACE).is_err() {
-                return Poll::Ready(RequestOutcome::Refused(known::STATUS_IO_TIMEOUT));
-            }
-            self.in_flight.cancel();
-            self.is_cancelled = true;
+/// Out of line, and one function for all requests.
+#[inline(never)]
+fn poll_both(
+    in_flight: &mut InFlight,
+    deadline: &mut dyn Timeout,
+    is_cancelled: &mut bool,
+    context: &mut Context<'_>,
+) -> Poll<RequestOutcome> {
+    loop {
+        if let Poll::Ready(outcome) = Pin::new(&mut *in_flight).poll(context) {
+            return Poll::Ready(match outcome {
+                RequestOutcome::Completed(idle, Err(known::STATUS_CANCELLED)) if *is_cancelled => {
+                    RequestOutcome::Completed(idle, Err(known::STATUS_IO_TIMEOUT))
+                }
+                outcome => outcome,
+            });
         }
+        // It has completed, and the task yields or is being woken: that counts as in time.
+        if in_flight.is_completed() {
+            return Poll::Pending;
+        }
+        if deadline.poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        if *is_cancelled || deadline.extend(GRACE).is_err() {
+            return Poll::Ready(RequestOutcome::Refused(known::STATUS_IO_TIMEOUT));
+        }
+        in_flight.cancel();
+        *is_cancelled = true;
     }
 }
 
@@ -90,16 +96,12 @@ impl<D: Timeout> Future for WithDeadline<D> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<RequestOutcome> {
-        #[inline(never)]
-        fn poll_in_flight(
-            in_flight: &mut InFlight,
-            context: &mut Context<'_>,
-        ) -> Poll<RequestOutcome> {
-            Pin::new(in_flight).poll(context)
+        let this = &mut *self;
+        match this.deadline.as_deadline() {
+            None => Pin::new(&mut this.in_flight).poll(context),
+            Some(deadline) => {
+                poll_both(&mut this.in_flight, deadline, &mut this.is_cancelled, context)
+            }
         }
-        if self.deadline.is_never() {
-            return poll_in_flight(&mut self.in_flight, context);
-        }
-        self.poll_both(context)
     }
 }

@@ -60,6 +60,7 @@ impl ForeignWakers {
     }
 
     #[cold]
+    #[inline(never)]
     fn have_noted_current_thread(&self) -> bool {
         let thread = current_thread();
         self.unnoted.load(Ordering::Relaxed) != 0

@@ -418,8 +418,19 @@ impl SocketState {
     /// # Safety
     ///
     /// As for [`Cache::take`].
-    #[inline]
+    #[inline(never)]
     pub(crate) unsafe fn idle(&self) -> Result<Idle> {
+        // SAFETY: this function's contract is the other's.
+        unsafe { self.idle_inline() }
+    }
+
+    /// As [`idle`](Self::idle), inlined, for the most frequent requests.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Cache::take`].
+    #[inline]
+    pub(super) unsafe fn idle_inline(&self) -> Result<Idle> {
         self.check_alive()?;
         self.client().check_outside_routines()?;
         // SAFETY: this function's contract is the other's.

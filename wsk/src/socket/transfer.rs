@@ -122,7 +122,7 @@ impl<C: Category> Handle<C> {
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
     ) -> core::result::Result<Issued, (Error, MdlChain)> {
         // SAFETY: the handle keeps the socket's memory; the request is kept with it, or borrows it, and is dropped before.
-        let mut idle = match unsafe { self.state().idle() } {
+        let mut idle = match unsafe { self.state().idle_inline() } {
             Ok(idle) => idle,
             Err(error) => return Err((error, buffer)),
         };

@@ -85,8 +85,8 @@ pub(crate) struct Deadline<'a> {
 
 /// The end of a wait: a [`Deadline`], a borrowed one, or [`Never`].
 pub(crate) trait Timeout {
-    /// Whether the wait has no end.
-    fn is_never(&self) -> bool;
+    /// The deadline, unless the type has none, as [`Never`]: so its requests have no code for one.
+    fn as_deadline(&mut self) -> Option<&mut (dyn Timeout + '_)>;
 
     /// Whether the time is up.
     fn poll(&self, context: &Context<'_>) -> Poll<()>;
@@ -100,8 +100,8 @@ pub(crate) struct Never;
 
 impl Timeout for Never {
     #[inline]
-    fn is_never(&self) -> bool {
-        true
+    fn as_deadline(&mut self) -> Option<&mut (dyn Timeout + '_)> {
+        None
     }
 
     fn poll(&self, _context: &Context<'_>) -> Poll<()> {
@@ -115,8 +115,8 @@ impl Timeout for Never {
 
 impl Timeout for Deadline<'_> {
     #[inline]
-    fn is_never(&self) -> bool {
-        self.timer.is_none()
+    fn as_deadline(&mut self) -> Option<&mut (dyn Timeout + '_)> {
+        Some(self)
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
@@ -137,8 +137,8 @@ impl Timeout for Deadline<'_> {
 
 impl<D: Timeout> Timeout for &mut D {
     #[inline]
-    fn is_never(&self) -> bool {
-        (**self).is_never()
+    fn as_deadline(&mut self) -> Option<&mut (dyn Timeout + '_)> {
+        (**self).as_deadline()
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
