@@ -18,6 +18,12 @@ use super::{Issued, KeptReceive, Operation, Payload, RequestKind, Target, Target
 use crate::pool::PoolBox;
 use crate::status::Result;
 
+/// A request that is worth more code for fewer instructions: sending and receiving.
+pub(crate) const FREQUENT: bool = true;
+
+/// Any other request, whose code is shared.
+pub(crate) const RARE: bool = false;
+
 /// An operation that is not in flight. Dropping it puts it back to its home, or frees it if it has none.
 ///
 /// # Invariants
@@ -143,7 +149,8 @@ impl Idle {
         Issued::new(operation, status)
     }
 
-    /// As [`start`](Self::start), for a request on an open socket: if the operation has a home, the request borrows the
+    /// As [`start`](Self::start), for a request on an open socket, which is put in flight by inlined code if it is
+    /// `FREQUENT`: if the operation has a home, the request borrows the
     /// memory reference of the open references, which costs no atomic exchange. See
     /// [`OperationState`](super::state::OperationState).
     ///
@@ -152,29 +159,78 @@ impl Idle {
     /// As for [`start`](Self::start); and the caller's reference is an open one, after whose release the target calls
     /// [`Cache::end_borrowing`](super::Cache::end_borrowing) before it releases the reference that requests borrow.
     #[inline]
-    pub(crate) unsafe fn start_borrowing<T: Target>(
+    pub(crate) unsafe fn start_borrowing<const FREQUENT: bool, T: Target>(
         self,
         target: NonNull<T>,
         kind: RequestKind,
         call: impl FnOnce(PIRP, *mut Payload) -> NTSTATUS,
     ) -> Issued {
         let operation = self.into_raw();
-        // SAFETY: the operation was owned, and stays until its completion routine or its owner frees it.
+        let ready = if FREQUENT {
+            // SAFETY: the operation was owned; the caller holds a reference to the target, and the IRP is passed on below.
+            unsafe { Self::ready_borrowing(operation, target, kind) }
+        } else {
+            // SAFETY: the operation was owned; the caller holds a reference to the target, and the IRP is passed on below.
+            unsafe { Self::ready_borrowing_by_call(operation, target, kind) }
+        };
+        if let Err(status) = ready {
+            return Issued::new(operation, status);
+        }
+        // SAFETY: the operation stays until its completion routine or its owner frees it.
         let request = unsafe { operation.as_ref() };
-        // SAFETY: the operation was owned, and is not in flight.
+        let status = call(request.irp(), request.payload.get());
+        // Whatever the call returned, the owner keeps the operation until it leaves it (INV-12).
+        Issued::new(operation, status)
+    }
+
+    /// Puts a request in flight that borrows its reference, if it may, or retains it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ready_retained`](Self::ready_retained).
+    ///
+    /// # Safety
+    ///
+    /// As for [`ready_retained`](Self::ready_retained).
+    #[inline]
+    unsafe fn ready_borrowing<T: Target>(
+        operation: NonNull<Operation>,
+        target: NonNull<T>,
+        kind: RequestKind,
+    ) -> core::result::Result<(), NTSTATUS> {
+        // SAFETY: the caller owns the operation, which stays until its completion routine or its owner frees it.
+        let request = unsafe { operation.as_ref() };
+        // SAFETY: the caller owns the operation, which is not in flight.
         unsafe { request.counted.set(kind) };
         if request.may_borrow.load(Ordering::Relaxed) {
             // SAFETY: the operation is initialized and idle, and the routine takes a pointer to an operation in flight
             // on a `T`, which `target` of this operation is since it has borrowed or been retained before.
             unsafe { request.packet.ready(completed::<T>, operation.as_ptr().cast()) };
             request.state.start_borrowing(kind);
-        // SAFETY: the operation was owned; the caller holds a reference to the target, and the IRP is passed on below.
-        } else if let Err(status) = unsafe { Self::ready_retained(operation, target, kind, true) } {
-            return Issued::new(operation, status);
+            Ok(())
+        } else {
+            // SAFETY: this function's contract is the other's.
+            unsafe { Self::ready_retained(operation, target, kind, true) }
         }
-        let status = call(request.irp(), request.payload.get());
-        // Whatever the call returned, the owner keeps the operation until it leaves it (INV-12).
-        Issued::new(operation, status)
+    }
+
+    /// As [`ready_borrowing`](Self::ready_borrowing), out of line: one function for all rare requests.
+    ///
+    /// # Errors
+    ///
+    /// As for [`ready_retained`](Self::ready_retained).
+    ///
+    /// # Safety
+    ///
+    /// As for [`ready_retained`](Self::ready_retained).
+    #[inline(never)]
+    unsafe fn ready_borrowing_by_call<T: Target>(
+        operation: NonNull<Operation>,
+        target: NonNull<T>,
+        kind: RequestKind,
+    ) -> core::result::Result<(), NTSTATUS> {
+        // SAFETY: this function's contract is the other's.
+        unsafe { Self::ready_borrowing(operation, target, kind) }
     }
 
     /// Takes a reference for the request, and puts it in flight. Out of line, to keep the path of the others short.

@@ -259,7 +259,7 @@ impl Future for InFlight {
 impl InFlight {
     /// As [`poll`](Future::poll), inlined, for the most frequent requests.
     #[inline]
-    pub(super) fn poll_inline(&mut self, context: &mut Context<'_>) -> Poll<RequestOutcome> {
+    pub(crate) fn poll_inline(&mut self, context: &mut Context<'_>) -> Poll<RequestOutcome> {
         // Polled after it was ready, which no caller in this crate does.
         let Some(operation) = self.operation else {
             return Poll::Pending;

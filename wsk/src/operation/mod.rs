@@ -73,7 +73,7 @@ pub(crate) use self::budget::{Budget, Budgeted};
 pub(crate) use self::cache::Cache;
 pub(crate) use self::control_buffer::ControlBuffer;
 use self::counted::Counted;
-pub(crate) use self::idle::Idle;
+pub(crate) use self::idle::{FREQUENT, Idle, RARE};
 pub(crate) use self::in_flight::{InFlight, Issued, RequestOutcome};
 pub(crate) use self::kept::{KeptReceive, KeptReceives, ReceiveTurn};
 pub(crate) use self::once::OnceOperation;

@@ -36,11 +36,6 @@ impl InFlight {
 impl<D> Unpin for WithDeadline<D> {}
 
 impl<D: Timeout> WithDeadline<D> {
-    /// Waits for another request until the same deadline. The previous request completed [in time](Self::is_over).
-    pub(crate) fn restart(&mut self, in_flight: InFlight) {
-        self.in_flight = in_flight;
-    }
-
     /// Whether the request was cancelled at the deadline. If so, no other request may follow it.
     pub(crate) const fn is_over(&self) -> bool {
         self.is_cancelled

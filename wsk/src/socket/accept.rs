@@ -21,7 +21,7 @@ use crate::address::Storage;
 use crate::category::{Accepts, Connection};
 use crate::events::{Callbacks, ConnectionEvents, NewHandler, callbacks};
 use crate::flags::SocketFlags;
-use crate::operation::{InFlight, Payload, RequestKind, RequestOutcome};
+use crate::operation::{InFlight, Payload, RARE, RequestKind, RequestOutcome};
 use crate::status::Result;
 
 /// A connection that was accepted, from [`accept_with`](Socket::accept_with).
@@ -186,5 +186,5 @@ fn start<C: Accepts>(listener: &super::Handle<C>) -> Result<InFlight> {
         unsafe { C::accept(dispatch, context, table.cast(), addresses, irp) }
     };
     // SAFETY: the call is given the payload's addresses, and the new socket's context.
-    Ok(unsafe { listener.start(idle, RequestKind::Other, call) }.in_flight().budgeted())
+    Ok(unsafe { listener.start::<RARE>(idle, RequestKind::Other, call) }.in_flight().budgeted())
 }

@@ -19,7 +19,7 @@ use crate::address;
 use crate::category::Category;
 use crate::client::AwaitOutsideRoutines;
 use crate::operation::{
-    Idle, InFlight, Issued, OptionalFunction, Payload, RequestKind, RequestOutcome,
+    Idle, InFlight, Issued, OptionalFunction, Payload, RARE, RequestKind, RequestOutcome,
 };
 use crate::status::{Result, known};
 use crate::time::Timeout;
@@ -107,13 +107,13 @@ impl<C: Category> Handle<C> {
         unsafe { C::dispatch(self.state().socket()) }
     }
 
-    /// Issues a request whose payload is ready.
+    /// Issues a request whose payload is ready. A `FREQUENT` one has more code for fewer instructions.
     ///
     /// # Safety
     ///
     /// As for [`Idle::start`].
     #[inline]
-    pub(crate) unsafe fn start(
+    pub(crate) unsafe fn start<const FREQUENT: bool>(
         &self,
         idle: Idle,
         kind: RequestKind,
@@ -123,7 +123,7 @@ impl<C: Category> Handle<C> {
         let call = |irp, payload: *mut Payload| call(dispatch, irp, payload);
         // SAFETY: the handle's open reference keeps the target, and its pointer is to the whole memory. After the last
         // open reference, `begin_close` ends all borrowing. The rest is this function's contract.
-        unsafe { idle.start_borrowing(self.0, kind, call) }
+        unsafe { idle.start_borrowing::<FREQUENT, _>(self.0, kind, call) }
     }
 
     /// Makes a request like [`request`](Self::request), with a function that some systems lack.
@@ -151,7 +151,7 @@ impl<C: Category> Handle<C> {
         let in_flight = idle.and_then(|mut idle| {
             prepare(idle.payload());
             // SAFETY: this function's contract is that of `start`.
-            unsafe { self.start(idle, kind, call) }.in_flight_of(function, refusals)
+            unsafe { self.start::<RARE>(idle, kind, call) }.in_flight_of(function, refusals)
         });
         self.finish_request(in_flight, deadline, finish)
     }
@@ -177,7 +177,7 @@ impl<C: Category> Handle<C> {
         let in_flight = unsafe { self.state().idle() }.map(|mut idle| {
             prepare(idle.payload());
             // SAFETY: this function's contract is that of `start`.
-            unsafe { self.start(idle, RequestKind::Other, call) }.in_flight()
+            unsafe { self.start::<RARE>(idle, RequestKind::Other, call) }.in_flight()
         });
         self.finish_request(in_flight, deadline, finish)
     }

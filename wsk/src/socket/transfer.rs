@@ -22,7 +22,7 @@ use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Category;
 use crate::flags::SocketFlags;
 use crate::operation::{
-    Budgeted, Idle, Issued, Payload, RequestKind, RequestOutcome, WithDeadline,
+    Budgeted, FREQUENT, Idle, Issued, Payload, RequestKind, RequestOutcome, WithDeadline,
 };
 use crate::status::{Error, Result, known};
 use crate::time::Timeout;
@@ -101,7 +101,7 @@ where
 }
 
 impl<C: Category> Handle<C> {
-    /// Starts a request with a buffer.
+    /// Starts a request with a buffer. A `FREQUENT` one has more code for fewer instructions.
     ///
     /// # Errors
     ///
@@ -114,15 +114,22 @@ impl<C: Category> Handle<C> {
     ///   no value in the payload that must be dropped.
     /// - The request is dropped before the handle.
     #[inline]
-    pub(super) unsafe fn start_transfer<B: IoBuf>(
+    pub(super) unsafe fn start_transfer<const FREQUENT: bool, B: IoBuf>(
         &self,
         kind: RequestKind,
         (buffer, start, end): BufferRange,
         prepare: impl FnOnce(&mut Payload),
         call: impl FnOnce(C::Dispatch, PWSK_BUF, PIRP, *mut Payload) -> NTSTATUS,
     ) -> core::result::Result<Issued, (Error, MdlChain)> {
-        // SAFETY: the handle keeps the socket's memory; the request is kept with it, or borrows it, and is dropped before.
-        let mut idle = match unsafe { self.state().idle_inline() } {
+        let idle = if FREQUENT {
+            // SAFETY: the handle keeps the socket's memory; the request is kept with it, or borrows it, and is dropped
+            // before.
+            unsafe { self.state().idle_inline() }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.state().idle() }
+        };
+        let mut idle = match idle {
             Ok(idle) => idle,
             Err(error) => return Err((error, buffer)),
         };
@@ -137,7 +144,7 @@ impl<C: Category> Handle<C> {
             call(dispatch, descriptor, irp, payload)
         };
         // SAFETY: the call receives the payload's descriptor; this function's contract includes that of `start`.
-        Ok(unsafe { self.start(idle, kind, call) })
+        Ok(unsafe { self.start::<FREQUENT>(idle, kind, call) })
     }
 
     /// Ends a request with `room` bytes of a buffer. `finish` takes the result out of the payload, and receives the number
@@ -218,7 +225,7 @@ impl<C: Category> Handle<C> {
         let (buffer, start, end) = buffer.into_parts();
         // SAFETY: this function's contract is that of `start_transfer`.
         let (result, buffer) = match unsafe {
-            self.start_transfer::<B>(kind, (buffer, start, end), prepare, call)
+            self.start_transfer::<FREQUENT, B>(kind, (buffer, start, end), prepare, call)
         } {
             Ok(issued) => match issued.try_complete(budgeted) {
                 Ok((idle, result)) => self.end_completed(idle, result, end - start, finish),

@@ -16,7 +16,7 @@ use crate::buffer::{BufResult, BufferPool, IoBuf, copy};
 use crate::flags::SendFlags;
 use crate::operation::Budgeted;
 use crate::provider::Provider;
-use crate::socket::{ConnectionSocket, Family, LazyTransfer, TransferSource, await_end};
+use crate::socket::{ConnectionSocket, Family, LazyTransfer, TransferSource};
 use crate::status::{ErrorKind, Result};
 use crate::time::{self, Never};
 
@@ -159,15 +159,8 @@ impl TcpStream {
     /// Receives after kept receives, or with a timeout.
     async fn recv_slowly<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        if handle.has_kept() {
-            return with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
-                .receive_in_turn(buffer, deadline));
-        }
-        let budgeted = handle.state().permit().await;
-        match self.timeouts.reading() {
-            Ok(deadline) => await_end!(handle.receive(budgeted, buffer, deadline)),
-            Err(error) => BufResult(Err(error), buffer),
-        }
+        with_buffer!(self.timeouts.reading(), buffer, |deadline| handle
+            .receive_in_turn(buffer, deadline))
     }
 
     /// Receives into a slice like [`recv`](Self::recv), waiting for at least one byte. Returns the number of bytes.
@@ -311,7 +304,7 @@ impl TcpStream {
             self,
             buffer,
             |stream| stream.timeouts.write_limit().is_some(),
-            |stream, budgeted, buffer| stream.socket.handle().send_all(budgeted, buffer, Never),
+            |stream, budgeted, buffer| stream.socket.handle().send_all(budgeted, buffer),
             Self::send_all_in_time,
         )
     }
@@ -319,11 +312,8 @@ impl TcpStream {
     /// Sends the whole buffer with a timeout.
     async fn send_all_in_time<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let handle = self.socket.handle();
-        let budgeted = handle.state().permit().await;
-        match self.timeouts.writing() {
-            Ok(deadline) => await_end!(handle.send_all(budgeted, buffer, deadline)),
-            Err(error) => BufResult(Err(error), buffer),
-        }
+        with_buffer!(self.timeouts.writing(), buffer, |deadline| handle
+            .send_all_until(buffer, deadline))
     }
 
     /// Finishes sending: the peer receives all data sent so far, and then the end of the stream. Receiving is still

@@ -17,7 +17,7 @@ use super::send;
 use crate::buffer::{BufResult, Buffer, MdlChain, Slice, sealed::Sealed as _};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{InFlight, Payload, RequestKind};
+use crate::operation::{InFlight, Payload, RARE, RequestKind};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never};
 
@@ -58,8 +58,9 @@ impl<C: Connects> Handle<C> {
         };
         let range = Buffer::new(size)?.into_parts();
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let issued =
-            unsafe { self.start_transfer::<Buffer>(RequestKind::Receives, range, |_| (), call) };
+        let issued = unsafe {
+            self.start_transfer::<RARE, Buffer>(RequestKind::Receives, range, |_| (), call)
+        };
         issued.map(|issued| issued.in_flight().kept()).map_err(|(error, _)| error)
     }
 
@@ -79,7 +80,7 @@ impl<C: Connects> Handle<C> {
         let (start, end) = (range.1, range.2);
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
         let issued =
-            unsafe { self.start_transfer::<Slice>(RequestKind::Sends, range, |_| (), call) };
+            unsafe { self.start_transfer::<RARE, Slice>(RequestKind::Sends, range, |_| (), call) };
         let (result, chain) = match issued {
             Ok(issued) => match issued.try_complete(budgeted) {
                 Ok((idle, result)) => self.end_completed(idle, result, end - start, |_, sent| sent),

@@ -16,7 +16,9 @@ use super::super::transfer::{BufferRange, Completion};
 use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Connects;
 use crate::flags::ReceiveFlags;
-use crate::operation::{Idle, KeptReceive, Payload, ReceiveTurn, RequestKind, RequestOutcome};
+use crate::operation::{
+    FREQUENT, Idle, KeptReceive, Payload, RARE, ReceiveTurn, RequestKind, RequestOutcome,
+};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Timeout};
 
@@ -77,7 +79,7 @@ impl<C: Connects> Handle<C> {
         Ok(TurnResult::Issue(turn))
     }
 
-    /// Receives into the buffer, after the kept receives.
+    /// Receives into the buffer, after the kept receives if there are any.
     #[inline(never)]
     pub(crate) async fn receive_in_turn<B: IoBuf>(
         &self,
@@ -88,40 +90,44 @@ impl<C: Connects> Handle<C> {
             return BufResult(Err(known::STATUS_ACCESS_DENIED), buffer);
         }
         let (mut buffer, start, end) = buffer.into_parts();
-        let (result, buffer) = if start == end {
-            (Ok(0), buffer)
+        let kept = if !self.has_kept() {
+            self.outside_routines().await;
+            Ok(None)
+        } else if start == end {
+            Ok(Some(TurnResult::Received(0)))
         } else {
             let copy = |payload: &mut Payload, count| {
                 copy_kept_to(payload, count, (&mut buffer, start, end))
             };
-            match self.receive_kept(copy, &*deadline).await {
-                Ok(TurnResult::Received(count)) => (Ok(count), buffer),
-                Ok(TurnResult::Issue(turn)) => {
-                    let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
-                        // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
-                        unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
-                    };
-                    // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the
-                    // payload's buffer.
-                    let issued = unsafe {
-                        self.start_transfer::<B>(
-                            RequestKind::Receives,
-                            (buffer, start, end),
-                            |_| (),
-                            call,
-                        )
-                    };
-                    match issued.map(|issued| issued.in_flight().kept()) {
-                        Ok(in_flight) => {
-                            drop(turn);
-                            let outcome = in_flight.with_deadline(deadline).await;
-                            self.end_transfer(outcome, end - start, |_, count| count)
-                        }
-                        Err((error, buffer)) => (Err(error), buffer),
+            self.receive_kept(copy, &*deadline).await.map(Some)
+        };
+        let (result, buffer) = match kept {
+            Ok(Some(TurnResult::Received(count))) => (Ok(count), buffer),
+            Ok(turn) => {
+                let call = |dispatch, descriptor, irp: PIRP, _: *mut Payload| {
+                    // SAFETY: the socket is connected (INV-36); the buffer stays until the request completes.
+                    unsafe { C::receive(dispatch, descriptor, ReceiveFlags::empty(), irp) }
+                };
+                // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the
+                // payload's buffer.
+                let issued = unsafe {
+                    self.start_transfer::<RARE, B>(
+                        RequestKind::Receives,
+                        (buffer, start, end),
+                        |_| (),
+                        call,
+                    )
+                };
+                match issued.map(|issued| issued.in_flight().kept()) {
+                    Ok(in_flight) => {
+                        drop(turn);
+                        let outcome = in_flight.with_deadline(deadline).await;
+                        self.end_transfer(outcome, end - start, |_, count| count)
                     }
+                    Err((error, buffer)) => (Err(error), buffer),
                 }
-                Err(error) => (Err(error), buffer),
             }
+            Err(error) => (Err(error), buffer),
         };
         // SAFETY: the memory and its range are from this `B`, or the memory is empty.
         BufResult(result, unsafe { B::from_parts(buffer, start, end) })
@@ -235,7 +241,7 @@ impl<'a, C: Connects, B: IoBuf> Filling<'a, C, B> {
             unsafe { C::receive(dispatch, descriptor, ReceiveFlags::WAIT_ALL, irp) }
         };
         // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-        let issued = unsafe { self.handle.start(idle, RequestKind::Receives, call) };
+        let issued = unsafe { self.handle.start::<FREQUENT>(idle, RequestKind::Receives, call) };
         let outcome = match issued.try_complete(budgeted) {
             Ok((idle, result)) => {
                 drop(turn);

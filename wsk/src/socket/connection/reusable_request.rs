@@ -20,7 +20,9 @@ use crate::buffer::sealed::Sealed;
 use crate::buffer::{Buffer, MdlChain};
 use crate::category::Connects;
 use crate::flags::{ReceiveFlags, SendFlags};
-use crate::operation::{Idle, InFlight, KeptReceive, Payload, RequestKind, RequestOutcome};
+use crate::operation::{
+    FREQUENT, Idle, InFlight, KeptReceive, Payload, RequestKind, RequestOutcome,
+};
 use crate::status::{Result, known};
 use crate::time::Timeout;
 
@@ -169,7 +171,7 @@ impl ReusableRequest {
                     payload.descriptor = buffer.describe_first(0, size);
                 }
                 // SAFETY: the call is given the payload's descriptor, and through it the payload's buffer.
-                let in_flight = unsafe { handle.start(idle, kind, call) }.in_flight();
+                let in_flight = unsafe { handle.start::<FREQUENT>(idle, kind, call) }.in_flight();
                 RequestState::InFlight(
                     if kind == RequestKind::Receives { in_flight.kept() } else { in_flight },
                     size,

@@ -16,12 +16,12 @@ use wsk_sys::{NTSTATUS, PIRP, PWSK_BUF};
 use super::super::state::Connected;
 use super::super::transfer::{Completion, Submitted, SubmittedTransfer, await_end};
 use super::super::{Handle, Socket};
-use crate::buffer::{BufResult, IoBuf};
+use crate::buffer::{BufResult, IoBuf, MdlChain};
 use crate::category::Connects;
 use crate::flags::SendFlags;
-use crate::operation::{Budgeted, InFlight, Payload, RequestKind, WithDeadline};
+use crate::operation::{Budgeted, FREQUENT, InFlight, Payload, RARE, RequestKind};
 use crate::status::known;
-use crate::time::{Never, Timeout};
+use crate::time::{Deadline, Never, Timeout};
 
 impl<C: Connects> Handle<C> {
     /// Sends from the buffer. The task's poll budget allows it (`budgeted`).
@@ -60,12 +60,11 @@ impl<C: Connects> Handle<C> {
 
     /// Sends the whole buffer. The task's poll budget allows it (`budgeted`).
     #[inline]
-    pub(crate) fn send_all<D: Timeout, B: IoBuf>(
+    pub(crate) fn send_all<B: IoBuf>(
         &self,
         budgeted: Budgeted,
         buffer: B,
-        deadline: D,
-    ) -> Submitted<BufResult<usize, B>, SendAll<'_, D, C, B>> {
+    ) -> Submitted<BufResult<usize, B>, SendAll<'_, C, B>> {
         let (buffer, start, end) = buffer.into_parts();
         if start == end {
             // SAFETY: the memory and its range are from this `B`, or the memory is empty.
@@ -75,11 +74,12 @@ impl<C: Connects> Handle<C> {
         let progress = SendProgress { start, sent: start, end };
         let (range, call) = ((buffer, start, end), call::<C>(self.state().send_flags()));
         // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the payload's buffer.
-        let issued = unsafe { self.start_transfer::<B>(RequestKind::Sends, range, |_| (), call) };
+        let issued =
+            unsafe { self.start_transfer::<FREQUENT, B>(RequestKind::Sends, range, |_| (), call) };
         let ended = match issued {
             Ok(issued) => match issued.try_complete(budgeted) {
                 Ok((idle, result)) => self.end_completed(idle, result, end - start, |_, sent| sent),
-                Err(in_flight) => return self.all_in_flight(in_flight, progress, deadline),
+                Err(in_flight) => return self.all_in_flight(in_flight, progress),
             },
             Err((error, buffer)) => (Err(error), buffer),
         };
@@ -93,21 +93,52 @@ impl<C: Connects> Handle<C> {
             ended => match unsafe { self.send_rest(ended, progress) } {
                 Submitted::Completed(ended) => Submitted::Completed(ended),
                 Submitted::InFlight((in_flight, progress)) => {
-                    self.all_in_flight(in_flight, progress, deadline)
+                    self.all_in_flight(in_flight, progress)
                 }
             },
         }
     }
 
     #[inline]
-    fn all_in_flight<T, D: Timeout, B>(
+    fn all_in_flight<T, B>(
         &self,
         in_flight: InFlight,
         progress: SendProgress,
-        deadline: D,
-    ) -> Submitted<T, SendAll<'_, D, C, B>> {
-        let deadline = in_flight.with_deadline(deadline);
-        Submitted::InFlight(SendAll { deadline, handle: self, progress, buffer: PhantomData })
+    ) -> Submitted<T, SendAll<'_, C, B>> {
+        Submitted::InFlight(SendAll { in_flight, handle: self, progress, buffer: PhantomData })
+    }
+
+    /// Sends the whole buffer until a deadline. Apart from that, this is [`send_all`](Self::send_all), with less code.
+    pub(crate) async fn send_all_until<B: IoBuf>(
+        &self,
+        buffer: B,
+        deadline: &mut Deadline<'_>,
+    ) -> BufResult<usize, B> {
+        // Polling the requests spends the budget.
+        self.outside_routines().await;
+        let (buffer, start, end) = buffer.into_parts();
+        let progress = SendProgress { start, sent: start, end };
+        // SAFETY: the range is of a `B`.
+        let mut submitted = unsafe { self.send_part::<B>(buffer, progress) };
+        loop {
+            let (in_flight, progress) = match submitted {
+                Submitted::Completed(ended) => return ended,
+                Submitted::InFlight(sending) => sending,
+            };
+            let mut waiting = in_flight.with_deadline(&mut *deadline);
+            let outcome = (&mut waiting).await;
+            let is_over = waiting.is_over();
+            let SendProgress { sent, .. } = progress;
+            let (result, buffer) = self.end_transfer(outcome, end - sent, |_, sent| sent);
+            let result = match result {
+                Ok(count) if is_over && count < end - sent => Err(known::STATUS_IO_TIMEOUT),
+                result => result,
+            };
+            // It may have to send the rest.
+            self.outside_routines().await;
+            // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+            submitted = unsafe { self.send_rest((result, buffer), progress) };
+        }
     }
 
     /// Sends the rest of the buffer after a part was sent, if any bytes are left.
@@ -121,25 +152,44 @@ impl<C: Connects> Handle<C> {
         (part, buffer): Completion<usize>,
         SendProgress { start, sent, end }: SendProgress,
     ) -> Submitted<BufResult<usize, B>, (InFlight, SendProgress)> {
-        let (result, buffer) = match part {
-            Ok(0) => (Err(known::STATUS_CONNECTION_ABORTED), buffer),
-            Ok(count) if sent + count == end => (Ok(end - start), buffer),
+        let result = match part {
+            Ok(0) => Err(known::STATUS_CONNECTION_ABORTED),
             Ok(count) => {
-                let sent = sent + count;
-                let (range, call) = ((buffer, sent, end), call::<C>(self.state().send_flags()));
-                // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the payload's
-                // buffer.
-                let issued =
-                    unsafe { self.start_transfer::<B>(RequestKind::Sends, range, |_| (), call) };
-                match issued {
-                    Ok(issued) => {
-                        let progress = SendProgress { start, sent, end };
-                        return Submitted::InFlight((issued.in_flight(), progress));
-                    }
-                    Err((error, buffer)) => (Err(error), buffer),
-                }
+                let progress = SendProgress { start, sent: sent + count, end };
+                // SAFETY: the memory and the range belong to a `B`, by this function's contract.
+                return unsafe { self.send_part(buffer, progress) };
             }
-            Err(error) => (Err(error), buffer),
+            Err(error) => Err(error),
+        };
+        // SAFETY: the memory and its range are from this `B`, or the memory is empty.
+        let buffer = unsafe { B::from_parts(buffer, start, end) };
+        Submitted::Completed(BufResult(result, buffer))
+    }
+
+    /// Sends the part of the buffer that is left, if any is.
+    ///
+    /// # Safety
+    ///
+    /// The memory and the range belong to a `B`, or the memory is empty.
+    #[inline(never)]
+    unsafe fn send_part<B: IoBuf>(
+        &self,
+        buffer: MdlChain,
+        progress: SendProgress,
+    ) -> Submitted<BufResult<usize, B>, (InFlight, SendProgress)> {
+        let SendProgress { start, sent, end } = progress;
+        let (result, buffer) = if sent == end {
+            (Ok(end - start), buffer)
+        } else {
+            let (range, call) = ((buffer, sent, end), call::<C>(self.state().send_flags()));
+            // SAFETY: the range is of a `B`; the call is given the payload's descriptor, and through it the payload's
+            // buffer.
+            let issued =
+                unsafe { self.start_transfer::<RARE, B>(RequestKind::Sends, range, |_| (), call) };
+            match issued {
+                Ok(issued) => return Submitted::InFlight((issued.in_flight(), progress)),
+                Err((error, buffer)) => (Err(error), buffer),
+            }
         };
         // SAFETY: the memory and its range are from this `B`, or the memory is empty.
         let buffer = unsafe { B::from_parts(buffer, start, end) };
@@ -168,8 +218,8 @@ struct SendProgress {
 
 /// A future that sends a whole buffer.
 #[must_use = "the request is cancelled when this is dropped"]
-pub(crate) struct SendAll<'a, D, C, B> {
-    deadline: WithDeadline<D>,
+pub(crate) struct SendAll<'a, C, B> {
+    in_flight: InFlight,
     handle: &'a Handle<C>,
     progress: SendProgress,
     /// The buffers of this crate, which are sealed, have no subtypes.
@@ -177,9 +227,9 @@ pub(crate) struct SendAll<'a, D, C, B> {
 }
 
 /// Nothing in it is pinned.
-impl<D, C, B> Unpin for SendAll<'_, D, C, B> {}
+impl<C, B> Unpin for SendAll<'_, C, B> {}
 
-impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
+impl<C: Connects, B: IoBuf> Future for SendAll<'_, C, B> {
     type Output = BufResult<usize, B>;
 
     #[inline]
@@ -187,7 +237,7 @@ impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
         loop {
             // It may have to send the rest.
             ready!(self.handle.state().client().poll_outside_routines(context));
-            let outcome = ready!(self.deadline.poll_outcome(context));
+            let outcome = ready!(self.in_flight.poll_inline(context));
             let SendProgress { start, sent, end } = self.progress;
             let ended = self.handle.end_transfer(outcome, end - sent, |_, sent| sent);
             match ended {
@@ -196,16 +246,11 @@ impl<D: Timeout, C: Connects, B: IoBuf> Future for SendAll<'_, D, C, B> {
                     let buffer = unsafe { B::from_parts(buffer, start, end) };
                     return Poll::Ready(BufResult(Ok(end - start), buffer));
                 }
-                (Ok(_), buffer) if self.deadline.is_over() => {
-                    // SAFETY: the memory and its range are from this `B`, or the memory is empty.
-                    let buffer = unsafe { B::from_parts(buffer, start, end) };
-                    return Poll::Ready(BufResult(Err(known::STATUS_IO_TIMEOUT), buffer));
-                }
                 // SAFETY: the memory and its range are from this `B`, or the memory is empty.
                 ended => match unsafe { self.handle.send_rest(ended, self.progress) } {
                     Submitted::Completed(ended) => return Poll::Ready(ended),
                     Submitted::InFlight((in_flight, progress)) => {
-                        self.deadline.restart(in_flight);
+                        self.in_flight = in_flight;
                         self.progress = progress;
                     }
                 },
@@ -278,6 +323,6 @@ impl<C: Connects, H> Socket<C, Connected, H> {
     /// As for [`send`](Self::send), and `STATUS_CONNECTION_ABORTED` if a request sends nothing.
     pub async fn send_all<B: IoBuf>(&self, buffer: B) -> BufResult<usize, B> {
         let budgeted = self.handle.state().permit().await;
-        await_end!(self.handle.send_all(budgeted, buffer, Never))
+        await_end!(self.handle.send_all(budgeted, buffer))
     }
 }

@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::buffer::BufResult;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{Attachment, ControlBuffer, Payload, RequestKind, RequestOutcome};
+use crate::operation::{Attachment, ControlBuffer, FREQUENT, Payload, RequestKind, RequestOutcome};
 use crate::status::{Result, known};
 use crate::time::Deadline;
 
@@ -66,7 +66,7 @@ impl Handle<Datagram> {
             };
             // SAFETY: the call is given the payload's batch, whose memory does not move with it, and the payload's
             // address and control data.
-            unsafe { self.start(idle, RequestKind::Transmits, call) }.in_flight()
+            unsafe { self.start::<FREQUENT>(idle, RequestKind::Transmits, call) }.in_flight()
         };
         match in_flight.with_deadline(deadline).await {
             RequestOutcome::Completed(mut idle, result) => {

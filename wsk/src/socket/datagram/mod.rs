@@ -28,7 +28,9 @@ use crate::buffer::{BufResult, Chain, IoBuf, MdlChain};
 use crate::category::Datagram;
 use crate::cmsg::SendControl;
 use crate::dispatch::DatagramDispatch;
-use crate::operation::{ControlBuffer, Idle, InFlight, Payload, RequestKind, RequestOutcome};
+use crate::operation::{
+    ControlBuffer, FREQUENT, Idle, InFlight, Payload, RequestKind, RequestOutcome,
+};
 use crate::status::{Error, Result, known};
 use crate::time::Deadline;
 
@@ -125,7 +127,7 @@ impl Handle<Datagram> {
     ) -> core::result::Result<InFlight, (Error, MdlChain)> {
         // SAFETY: the call is given the payload's descriptor, address and control area.
         let issued = unsafe {
-            self.start_transfer::<Chain>(
+            self.start_transfer::<FREQUENT, Chain>(
                 RequestKind::Receives,
                 parts,
                 prepare_receive(room),

@@ -13,7 +13,7 @@ use super::super::kept::{copy_kept, now};
 use super::{Datagram, Destination, Handle, call_send, received, whole};
 use crate::buffer::{BufResult, Buffer, MdlChain, Slice, sealed::Sealed as _};
 use crate::cmsg::SendControl;
-use crate::operation::{InFlight, Payload, RequestKind};
+use crate::operation::{InFlight, Payload, RARE, RequestKind};
 use crate::status::{Result, known};
 use crate::time::{Deadline, Never};
 
@@ -74,7 +74,7 @@ impl Handle<Datagram> {
         let prepare = |payload: &mut Payload| to.prepare(control, payload);
         // SAFETY: the call is given the payload's descriptor, address and control data.
         let issued = unsafe {
-            self.start_transfer::<Slice>(RequestKind::Sends, range, prepare, call_send(to))
+            self.start_transfer::<RARE, Slice>(RequestKind::Sends, range, prepare, call_send(to))
         };
         let (result, chain) = match issued {
             Ok(issued) => match issued.try_complete(budgeted) {
