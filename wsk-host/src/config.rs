@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::kernel::choices::Schedule;
 use crate::kernel::{self, Threads, Timing, Windows};
 use crate::verifier::Levels;
 use crate::wsk::config::{
@@ -28,6 +29,8 @@ pub struct Config {
     pub network: Network,
     /// When requests complete. The default is [`Timing::Mixed`] with the seed 0.
     pub timing: Timing,
+    /// How choices are made with [`Timing::Mixed`]. The default is [`Schedule::Uniform`].
+    pub schedule: Schedule,
     /// The status that a call returns if its request completes before the call returns. The default is [`CallStatus::Mixed`].
     pub call_status: CallStatus,
     /// The emulated version of Windows. The default is [`Windows::ELEVEN`].
@@ -91,6 +94,13 @@ impl Config {
     #[must_use]
     pub const fn seed(self, seed: u64) -> Self {
         self.timing(Timing::Mixed(seed))
+    }
+
+    /// Sets the [schedule](Self::schedule).
+    #[must_use]
+    pub const fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
     }
 
     /// Sets the [status](Self::call_status) of calls whose requests complete at once.
@@ -165,6 +175,7 @@ impl Config {
         kernel::Config {
             threads,
             timing: self.timing,
+            schedule: self.schedule,
             windows: self.windows,
             refuse_cancel: self.refuse_cancel,
             rules: self.rules,
@@ -197,6 +208,7 @@ impl Config {
         Self {
             network: wsk.network,
             timing: kernel.timing,
+            schedule: kernel.schedule,
             call_status: wsk.call_status,
             windows: kernel.windows,
             faults: wsk.faults,

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wsk_sys::NTSTATUS;
 
 use crate::config::Config;
+use crate::kernel::choices::Run;
 use crate::kernel::registry::{RegistryValue, SERVICES};
 use crate::kernel::usage::PassedMemory;
 use crate::kernel::{Entered, Kernel};
@@ -37,7 +39,12 @@ impl Host {
     /// files or threads.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let kernel = Kernel::described(config.kernel(), &config, None);
+        Self::of_run(config, None)
+    }
+
+    /// Creates a host whose choices are those of a run, or of the seed alone.
+    pub(crate) fn of_run(config: Config, run: Option<Arc<Run>>) -> Self {
+        let kernel = Kernel::described(config.kernel(), &config, run);
         wsk::attach(&kernel, &config.wsk()).expect("the machine's network cannot be used");
         Self(kernel)
     }

@@ -84,10 +84,11 @@ mod wsk;
 pub use config::Config;
 pub use driver::{Driver, File};
 pub use host::Host;
+pub use kernel::choices::Schedule;
 pub use kernel::registry::RegistryValue;
 pub use kernel::usage::PassedMemory;
 pub use kernel::{Entered, Timing, Windows, current_irql};
-pub use testing::{TestError, block_on, run};
+pub use testing::{TestError, block_on, run, run_bytes};
 pub use wsk::config::{CallStatus, Faults, Indications, Network, Readiness, Stripping};
 
 /// Makes a function, `async` or not, a test that runs on hosts.
@@ -98,18 +99,19 @@ pub use wsk::config::{CallStatus, Faults, Indications, Network, Readiness, Strip
 ///
 /// The test fails if the function panics, returns an error, or leaves behind a registration, a set timer, a device,
 /// locked pages or memory in the pool; or if code of the client runs after the unload. The failure ends with the
-/// command that repeats it: the environment variable `WSK_HOST_SEED` selects one seed.
+/// command that replays it: [`run`](fn@run) describes the environment variables that replay and shrink a run.
 ///
 /// # Arguments
 ///
 /// - `seeds = …` is another range of seeds.
+/// - `schedule = …` is the [`Schedule`] of the runs.
 /// - `config = …` is a [`Config`]. With [`Timing::Inline`] or [`Timing::Deferred`], which use no seed, the test runs
 ///   once.
 /// - `crate = path` is the path of this crate, for a crate that does not depend on it directly. The default is its name
 ///   in `Cargo.toml`.
 ///
 /// ```
-/// use wsk_host::{Config, Host, Network, Timing};
+/// use wsk_host::{Config, Host, Network, Schedule, Timing};
 ///
 /// #[wsk_host::test]
 /// async fn nothing_is_left(host: Host) {
@@ -118,6 +120,9 @@ pub use wsk::config::{CallStatus, Faults, Indications, Network, Readiness, Strip
 ///
 /// #[wsk_host::test(seeds = 7..8)]
 /// fn again_with_the_seed_that_failed() {}
+///
+/// #[wsk_host::test(schedule = Schedule::Exhaustive { differences: 1, choices: 50 })]
+/// fn each_run_with_one_unusual_choice() {}
 ///
 /// #[wsk_host::test(config = Config { network: Network::Real, ..Config::default() })]
 /// fn with_programs_of_this_machine() -> std::io::Result<()> {

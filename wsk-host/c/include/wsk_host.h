@@ -83,6 +83,19 @@ enum {
     WSK_HOST_STRIPPING_TDI_FILTER = 2
 };
 
+/* How the choices of runs are made with WSK_HOST_TIMING_MIXED: wsk_host_options.schedule. */
+enum {
+    WSK_HOST_SCHEDULE_DEFAULT = 0,
+    /* Everything by the seed, each thread as likely as another. */
+    WSK_HOST_SCHEDULE_UNIFORM = 1,
+    /* Probabilistic concurrency testing: priorities by the seed, of which schedule_depth - 1 change during a run. */
+    WSK_HOST_SCHEDULE_PCT = 2,
+    /* Uniform for even seeds, and PCT for odd ones. */
+    WSK_HOST_SCHEDULE_ALTERNATE = 3,
+    /* All runs in which at most schedule_depth of the first schedule_choices choices differ from the plainest. */
+    WSK_HOST_SCHEDULE_EXHAUSTIVE = 4
+};
+
 /* No time at all, where zero means the default. */
 #define WSK_HOST_NONE UINT64_MAX
 
@@ -146,6 +159,12 @@ typedef struct wsk_host_options {
     uint32_t call_status;
     /* WSK_HOST_INDICATIONS_... */
     uint32_t indications;
+    /* WSK_HOST_SCHEDULE_... */
+    uint32_t schedule;
+    /* The depth of PCT (0 for 3), or the number of choices that differ in an exhaustive search (0 for 1). */
+    uint32_t schedule_depth;
+    /* The choices at the start of a run that an exhaustive search varies; 0 for 100. */
+    uint32_t schedule_choices;
 } wsk_host_options;
 
 /*

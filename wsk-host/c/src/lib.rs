@@ -72,7 +72,8 @@ use std::time::Duration;
 
 use wsk_host::rules::Levels;
 use wsk_host::{
-    CallStatus, Config, Faults, Host, Indications, Network, Readiness, Stripping, Timing, Windows,
+    CallStatus, Config, Faults, Host, Indications, Network, Readiness, Schedule, Stripping, Timing,
+    Windows,
 };
 
 pub mod driver;
@@ -141,6 +142,12 @@ pub struct wsk_host_options {
     pub call_status: u32,
     /// `WSK_HOST_INDICATIONS_…`.
     pub indications: u32,
+    /// `WSK_HOST_SCHEDULE_…`.
+    pub schedule: u32,
+    /// The depth of PCT, or the number of choices of an exhaustive search that differ; zero means 3 or 1.
+    pub schedule_depth: u32,
+    /// The choices at the start of a run that an exhaustive search varies; zero means 100.
+    pub schedule_choices: u32,
 }
 
 /// `WSK_HOST_NONE`.
@@ -150,6 +157,21 @@ const NONE: u64 = u64::MAX;
 const DEFAULT_SEEDS: u64 = 32;
 
 impl wsk_host_options {
+    fn schedule(&self) -> Result<Schedule, String> {
+        let or = |value, default| if value == 0 { default } else { value };
+        Ok(match self.schedule {
+            0 => Config::default().schedule,
+            1 => Schedule::Uniform,
+            2 => Schedule::Pct { depth: or(self.schedule_depth, 3) },
+            3 => Schedule::Alternate { depth: or(self.schedule_depth, 3) },
+            4 => Schedule::Exhaustive {
+                differences: or(self.schedule_depth, 1),
+                choices: or(self.schedule_choices, 100),
+            },
+            other => return Err(format!("{other} is not one of WSK_HOST_SCHEDULE_…")),
+        })
+    }
+
     /// The configuration and the seeds that the options describe.
     fn parse(&self) -> Result<(Config, Range<u64>), String> {
         let defaults = Config::default();
@@ -223,6 +245,7 @@ impl wsk_host_options {
         let config = Config {
             network,
             timing,
+            schedule: self.schedule()?,
             call_status,
             windows,
             faults,
@@ -460,6 +483,9 @@ mod tests {
             rules: None,
             call_status: 2,
             indications: 1,
+            schedule: 4,
+            schedule_depth: 2,
+            schedule_choices: 7,
         }
     }
 
@@ -476,7 +502,7 @@ mod tests {
             };
         }
         differ! {
-            network timing call_status windows faults readiness delay window partial_receives indications stripping
+            network timing schedule call_status windows faults readiness delay window partial_receives indications stripping
             refuse_disconnect refuse_socket_connect refuse_cancel refuse_name_info refuse_control refuse_addresses
             refuse_nodelay
         }
@@ -491,6 +517,7 @@ mod tests {
         let expected = Config {
             network: Network::Null,
             timing: Timing::Inline,
+            schedule: Schedule::Exhaustive { differences: 2, choices: 7 },
             call_status: CallStatus::Final,
             windows: Windows::SEVEN,
             faults: Faults {
@@ -529,6 +556,7 @@ mod tests {
             wsk_host_options { stripping: 3, ..Default::default() },
             wsk_host_options { call_status: 3, ..Default::default() },
             wsk_host_options { indications: 2, ..Default::default() },
+            wsk_host_options { schedule: 5, ..Default::default() },
             wsk_host_options { windows_major: 5, ..Default::default() },
             wsk_host_options { reserved: [0, 1], ..Default::default() },
             wsk_host_options {

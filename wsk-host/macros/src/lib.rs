@@ -40,23 +40,28 @@ pub fn export(
 #[derive(Default)]
 struct Arguments {
     config: Option<Expr>,
+    schedule: Option<Expr>,
     seeds: Option<Expr>,
     host: Option<Path>,
 }
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        const EXPECTED: &str = "expected `config = …`, `seeds = …` or `crate = path`";
+        const EXPECTED: &str =
+            "expected `config = …`, `schedule = …`, `seeds = …` or `crate = path`";
         let mut arguments = Self::default();
         while !input.is_empty() {
             let span = input.span();
             let name = input.call(Ident::parse_any).map_err(|_| Error::new(span, EXPECTED))?;
-            let is_known = ["config", "seeds", "crate"].iter().any(|known| name == known);
+            let is_known =
+                ["config", "schedule", "seeds", "crate"].iter().any(|known| name == known);
             if !is_known || input.parse::<Token![=]>().is_err() {
                 return Err(Error::new(span, EXPECTED));
             }
             let is_repeated = if name == "config" {
                 arguments.config.replace(input.parse()?).is_some()
+            } else if name == "schedule" {
+                arguments.schedule.replace(input.parse()?).is_some()
             } else if name == "seeds" {
                 arguments.seeds.replace(input.parse()?).is_some()
             } else {
@@ -176,7 +181,7 @@ fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
             "a test is a function, such as `async fn echoes(host: Host) { … }`",
         )
     })?;
-    let Arguments { config, seeds, host } = match (arguments, check(&function)) {
+    let Arguments { config, schedule, seeds, host } = match (arguments, check(&function)) {
         (Ok(arguments), Ok(())) => arguments,
         (Err(mut error), Err(other)) => {
             error.combine(other);
@@ -186,6 +191,10 @@ fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     };
     let wsk_host = wsk_host(host.as_ref())?;
     let config = config.map_or_else(|| quote!(::core::default::Default::default()), |c| quote!(#c));
+    let config = match schedule {
+        None => config,
+        Some(schedule) => quote!(#wsk_host::Config::schedule(#config, #schedule)),
+    };
     let seeds = seeds.map_or_else(|| quote!(#wsk_host::testing::SEEDS), |s| quote!(#s));
     let signature = &function.sig;
     let name = &signature.ident;

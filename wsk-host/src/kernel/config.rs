@@ -2,6 +2,7 @@
 
 use wsk_sys::since::WindowsVersion;
 
+use crate::kernel::choices::Schedule;
 use crate::verifier::Levels;
 
 /// When deferred work runs: completions, callbacks and DPCs.
@@ -74,6 +75,8 @@ pub struct Config {
     pub threads: Threads,
     /// When deferred work runs.
     pub timing: Timing,
+    /// How choices are made with [`Timing::Mixed`].
+    pub schedule: Schedule,
     /// The emulated version of Windows.
     pub windows: Windows,
     /// Do nothing in `IoCancelIrp`, as Wine does.
@@ -87,6 +90,7 @@ impl Default for Config {
         Self {
             threads: Threads::Deterministic,
             timing: Timing::Mixed(0),
+            schedule: Schedule::Uniform,
             windows: Windows::ELEVEN,
             refuse_cancel: false,
             rules: Levels::STRICT,

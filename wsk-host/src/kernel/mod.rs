@@ -136,6 +136,9 @@ struct KernelState {
     is_hang_reported: AtomicBool,
 }
 
+/// The lines of the trace in a report about a replayed run.
+const STORY: usize = 300;
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -272,7 +275,13 @@ impl Kernel {
     /// The last `count` lines of the trace, each after a line break.
     pub(crate) fn trace_tail(&self, count: usize) -> String {
         // A report may interrupt a recording.
-        report_lock::lock(&self.0.trace).map_or_else(String::new, |trace| trace.tail(count))
+        let is_told = self.0.run.as_ref().is_some_and(|run| run.is_told());
+        // The story of a run with few choices is told from its start.
+        let count = if is_told { count.max(STORY) } else { count };
+        report_lock::lock(&self.0.trace).map_or_else(String::new, |mut trace| {
+            self.record_story(&mut trace);
+            trace.tail(count)
+        })
     }
 
     /// Counts a requested allocation, and returns whether it may succeed.

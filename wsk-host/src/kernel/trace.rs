@@ -19,6 +19,7 @@ pub(crate) struct Trace {
 
 pub(crate) struct TraceEntry {
     pub(crate) time: Ticks,
+    /// Zero if no thread of the kernel did it.
     pub(crate) thread: ThreadId,
     pub(crate) event: TraceEvent,
 }
@@ -104,7 +105,11 @@ impl Trace {
 impl fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = self.time / 10_000;
-        write!(f, "{milliseconds:6}.{:04} ms  thread {}  ", self.time % 10_000, self.thread)?;
+        write!(f, "{milliseconds:6}.{:04} ms  ", self.time % 10_000)?;
+        match self.thread {
+            0 => f.write_str("          ")?,
+            thread => write!(f, "thread {thread}  ")?,
+        }
         match &self.event {
             TraceEvent::Call { function, socket, irp, amount } => {
                 f.write_str(function)?;

@@ -27,7 +27,8 @@ fn a_violation_is_not_captured() {
 #[track_caller]
 fn require_command(said: &str) {
     let name = std::thread::current().name().map(str::to_owned).unwrap_or_default();
-    let command = said.lines().find(|line| line.starts_with("WSK_HOST_SEED=7 cargo test"));
+    let command =
+        said.lines().find(|line| line.starts_with("WSK_HOST_REPLAY=1:uniform-7 cargo test"));
     let command = command.unwrap_or_else(|| panic!("there is no command in:\n{said}"));
     assert!(command.ends_with(&format!(" {name} -- --exact")), "{command}");
 }
@@ -112,5 +113,5 @@ fn the_environment_selects_the_seed() {
         return;
     }
     let said = run_failing();
-    require(&said.output, &["seed 41 runs", "\nWSK_HOST_SEED=41 cargo test"]);
+    require(&said.output, &["seed 41 runs", "\nWSK_HOST_REPLAY=1:uniform-41 cargo test"]);
 }

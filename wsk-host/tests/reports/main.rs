@@ -6,6 +6,7 @@
 mod failures;
 mod hangs;
 mod places;
+mod replays;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

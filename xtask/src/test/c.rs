@@ -412,10 +412,10 @@ fn report(shell: &Shell, library: &Library) -> Result<()> {
 /// Ends of a process at unusual places, and the expected standard error; empty if the process ends with the status 0.
 const ENDS: &str = "wsk-host/c/tests/dies.c";
 const PLACES: [(&str, &[&str]); 11] = [
-    ("aborts", &["wsk-host: SIGABRT ends the process", "WSK_HOST_SEED=7 "]),
-    ("traps", &["wsk-host: SIGILL ends the process", "WSK_HOST_SEED=7 "]),
-    ("faults", &["wsk-host: SIGSEGV ends the process", "WSK_HOST_SEED=7 "]),
-    ("thread-aborts", &["wsk-host: SIGABRT ends the process", "WSK_HOST_SEED=7 "]),
+    ("aborts", &["wsk-host: SIGABRT ends the process", "WSK_HOST_REPLAY=1:uniform-7 "]),
+    ("traps", &["wsk-host: SIGILL ends the process", "WSK_HOST_REPLAY=1:uniform-7 "]),
+    ("faults", &["wsk-host: SIGSEGV ends the process", "WSK_HOST_REPLAY=1:uniform-7 "]),
+    ("thread-aborts", &["wsk-host: SIGABRT ends the process", "WSK_HOST_REPLAY=1:uniform-7 "]),
     ("constructor-runs", &[]),
     ("constructor-lowers", &["KeLowerIrql: the new IRQL is above the current one"]),
     ("destructor-allocates", &[AFTER_THE_END]),

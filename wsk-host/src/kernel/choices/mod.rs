@@ -20,15 +20,17 @@
 //! A host of a seed alone has no [`Run`], and a choice costs one number of the sequence. A run that is recorded, replayed or
 //! chosen otherwise shares one `Run` between all parts: their choices have one order.
 
-#![expect(dead_code, reason = "schedules other than the seed's are not built yet")]
-
+pub(crate) mod replay;
 mod run;
+mod schedule;
 
 use std::sync::Arc;
 
 use crate::kernel::random::Random;
 
-pub(crate) use run::Run;
+pub(crate) use replay::{Base, Differences, Replay, RunEnd, differences};
+pub(crate) use run::{Run, read_record};
+pub use schedule::Schedule;
 
 /// Declares the kinds of choices: their names, their letters in a replay line, and descriptions of values other than 0.
 macro_rules! kinds {
@@ -107,11 +109,6 @@ impl Choices {
         Self { numbers: Random::new(seed ^ stream), run }
     }
 
-    /// The run, if it is not the seed alone.
-    pub(crate) fn run(&self) -> Option<&Arc<Run>> {
-        self.run.as_ref()
-    }
-
     /// A number below a bound that is not zero. 0 is the plainest.
     pub(crate) fn below(&mut self, kind: ChoiceKind, bound: usize) -> usize {
         self.pick(kind, bound, || 0)
@@ -126,11 +123,20 @@ impl Choices {
         plainest: impl FnOnce() -> usize,
     ) -> usize {
         let Some(run) = &self.run else { return self.numbers.below(count) };
-        let (count, plainest) = (count.max(1), plainest());
         let numbers = &mut self.numbers;
-        let mut drawn = || (numbers.below(count) + count - plainest % count) % count;
-        let value = run.decide(kind, count as u64, || drawn() as u64);
-        (usize::try_from(value).unwrap_or(0) + plainest) % count
+        decide(run, kind, (count, plainest()), || numbers.below(count))
+    }
+
+    /// As [`pick`](Self::pick), where a schedule, and not the seed, draws the index.
+    pub(crate) fn pick_drawn(
+        &self,
+        kind: ChoiceKind,
+        count: usize,
+        plainest: impl FnOnce() -> usize,
+        drawn: usize,
+    ) -> usize {
+        let Some(run) = &self.run else { return drawn };
+        decide(run, kind, (count, plainest()), || drawn)
     }
 
     /// Whether something unusual happens, once in `n` times.
@@ -153,6 +159,13 @@ impl Choices {
         }
     }
 
+    /// Adds a line to the story of a run that is told.
+    pub(crate) fn tell(&self, text: impl FnOnce() -> String) {
+        if let Some(run) = &self.run {
+            run.tell(text);
+        }
+    }
+
     /// 64 bits. The plainest are those of a sequence without a seed: a client that tries again until its numbers differ ends.
     pub(crate) fn number(&mut self, kind: ChoiceKind) -> u64 {
         let Some(run) = &self.run else { return self.numbers.next() };
@@ -162,9 +175,21 @@ impl Choices {
     }
 }
 
+/// Decides the index of one of several things, by its distance from the plainest.
+fn decide(
+    run: &Run,
+    kind: ChoiceKind,
+    (count, plainest): (usize, usize),
+    drawn: impl FnOnce() -> usize,
+) -> usize {
+    let count = count.max(1);
+    let distance = || (drawn() + count - plainest % count) % count;
+    let value = run.decide(kind, count as u64, || distance() as u64);
+    (usize::try_from(value).unwrap_or(0) + plainest) % count
+}
+
 #[cfg(test)]
 mod tests {
-    use super::run::Source;
     use super::*;
 
     fn draws(choices: &mut Choices) -> (Vec<usize>, Vec<bool>, u64) {
@@ -181,7 +206,7 @@ mod tests {
     #[test]
     fn recording_does_not_change_what_a_seed_chooses() {
         for seed in 0..100 {
-            let run = Arc::new(Run::new(Source::Seed));
+            let run = Arc::new(Run::new(Replay::of(Base::Seed(Schedule::Uniform, seed))));
             let plain = draws(&mut Choices::new(seed, 5, None));
             let recorded = draws(&mut Choices::new(seed, 5, Some(Arc::clone(&run))));
             assert_eq!(plain, recorded);
@@ -196,12 +221,12 @@ mod tests {
 
     #[test]
     fn the_plainest_run_chooses_what_each_place_calls_plain() {
-        let run = Arc::new(Run::new(Source::Plain));
+        let run = Arc::new(Run::new(Replay::of(Base::Plain)));
         let (picked, unusual, number) = draws(&mut Choices::new(7, 5, Some(Arc::clone(&run))));
         assert_eq!(picked, [0, 3]);
         assert_eq!(unusual, [false; 3]);
         assert!(run.record().iter().all(|choice| choice.value == 0));
-        let again = Arc::new(Run::new(Source::Plain));
+        let again = Arc::new(Run::new(Replay::of(Base::Plain)));
         let mut choices = Choices::new(8, 5, Some(again));
         assert_eq!(choices.number(ChoiceKind::Number), number);
         assert_ne!(choices.number(ChoiceKind::Number), number);

@@ -4,17 +4,19 @@
 //! threads are always busy would wait forever for a timer. A deferred job runs like a deferred procedure call, in the
 //! thread that has the turn. So a seed decides everything that happens, and waiting for a timeout takes no real time.
 
+mod pct;
 mod state;
 mod turns;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use self::pct::Priorities;
 use self::state::{NextEvent, ThreadSchedule};
 use super::machine_thread::MachineThread;
 use super::{Job, JobId, ThreadId, Ticks, run};
-use crate::kernel::choices::{ChoiceKind, Choices, Run};
-use crate::kernel::config::Config;
+use crate::kernel::choices::{Choices, Run, Schedule};
+use crate::kernel::config::{Config, Timing};
 
 /// The number of steps (calls, jobs and turns) in one instant after which time passes, and the time that passes then.
 const STEPS: u64 = 1000;
@@ -38,7 +40,12 @@ impl Deterministic {
     pub(crate) fn new(config: &Config, run: Option<Arc<Run>>) -> Arc<Self> {
         let clock = Arc::<AtomicU64>::default();
         let choices = Choices::new(config.timing.seed_or_zero(), 0x7475_726E, run);
-        let state = ThreadSchedule::new(Arc::clone(&clock), choices);
+        let mut state = ThreadSchedule::new(Arc::clone(&clock), choices);
+        if let (Timing::Mixed(seed), Schedule::Pct { depth }) =
+            (config.timing, config.schedule.of_seed(config.timing.seed_or_zero()))
+        {
+            state.priorities = Some(Priorities::new(seed, depth));
+        }
         Arc::new(Self {
             state: Mutex::new(state),
             clock,
@@ -191,6 +198,7 @@ impl Deterministic {
         if self.step() {
             let now = state.now;
             state.pass_time(now + TIME_OF_STEPS);
+            state.lower(me);
         }
         match next {
             NextEvent::Job(job) => {
@@ -220,7 +228,7 @@ impl Deterministic {
             let now = state.now;
             state.pass_time(now + TIME_OF_STEPS);
         }
-        if !is_long && !state.choices.one_in(ChoiceKind::Preemption, 4) {
+        if !is_long && !state.is_preempted(me) {
             return;
         }
         let due = if is_long { state.due() } else { 1 };

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use super::super::machine_thread::MachineThread;
 use super::super::{Job, JobId, ThreadId, Ticks};
+use super::pct::{Priorities, Task};
 use crate::kernel::choices::{ChoiceKind, Choices};
 
 /// The state of a kernel's deterministic threads.
 pub(super) struct ThreadSchedule {
     pub(super) choices: Choices,
+    /// The priorities of threads and jobs, if the schedule has them.
+    pub(super) priorities: Option<Priorities>,
     pub(super) now: Ticks,
     /// A copy of the time.
     clock: Arc<AtomicU64>,
@@ -69,6 +72,7 @@ impl ThreadSchedule {
         Self {
             clock,
             choices,
+            priorities: None,
             now: 0,
             threads: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -103,6 +107,9 @@ impl ThreadSchedule {
 
     pub(super) fn give_turn(&mut self, id: ThreadId) {
         self.progress += 1;
+        if self.current != Some(id) {
+            self.choices.tell(|| format!("thread {id} has the turn"));
+        }
         self.current = Some(id);
         self.thread(id).turn.notify_all();
     }
@@ -126,11 +133,41 @@ impl ThreadSchedule {
             self.deadlines.remove(&(deadline, id));
         }
         self.ready.remove(&id);
+        if let Some(priorities) = &mut self.priorities {
+            priorities.forget(id);
+        }
     }
 
     /// The number of jobs that are due and of threads that are ready.
     pub(super) fn due(&self) -> usize {
         self.jobs.range(..=(self.now, u64::MAX)).count() + self.ready.len()
+    }
+
+    /// The index of the due job or ready thread with the highest priority, and whether it is above that of the asking thread.
+    /// None if the schedule has no priorities.
+    fn highest(&self, asking: ThreadId, due: usize) -> Option<(usize, bool)> {
+        let priorities = self.priorities.as_ref()?;
+        let jobs = self.jobs.keys().take(due).map(|(_, number)| Task::Job(*number));
+        let threads = self.ready.iter().filter(|id| **id != asking).copied().map(Task::Thread);
+        priorities.highest(jobs.chain(threads), asking)
+    }
+
+    /// Whether another thread or job runs before a thread that calls the kernel.
+    pub(super) fn is_preempted(&mut self, me: ThreadId) -> bool {
+        let Some(priorities) = &mut self.priorities else {
+            return self.choices.one_in(ChoiceKind::Preemption, 4);
+        };
+        priorities.call(me);
+        let due = self.jobs.range(..=(self.now, u64::MAX)).take(CHOICE).count();
+        let is_below = self.highest(me, due).is_some_and(|(_, is_above)| is_above);
+        self.choices.pick_drawn(ChoiceKind::Preemption, 2, || 0, is_below.into()) != 0
+    }
+
+    /// Lowers the priority of a thread that has run for long without a wait, so that others run.
+    pub(super) fn lower(&mut self, me: ThreadId) {
+        if let Some(priorities) = &mut self.priorities {
+            priorities.lower(me);
+        }
     }
 
     /// The next event at this time, beside the thread that asks.
@@ -141,11 +178,13 @@ impl ThreadSchedule {
             return None;
         }
         let chosen = if mixed {
+            let highest = self.highest(asking, due).map(|(index, _)| index);
             let (ready, choices) = (&self.ready, &mut self.choices);
-            choices.pick(ChoiceKind::Turn, due + waiting, || match due {
-                0 => index_after(ready, asking),
-                _ => 0,
-            })
+            let plainest = || if due == 0 { index_after(ready, asking) } else { 0 };
+            match highest {
+                None => choices.pick(ChoiceKind::Turn, due + waiting, plainest),
+                Some(index) => choices.pick_drawn(ChoiceKind::Turn, due + waiting, plainest, index),
+            }
         } else {
             0
         };

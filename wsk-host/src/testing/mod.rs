@@ -1,78 +1,32 @@
 //! The runner of tests on hosts, which the expansion of [`wsk_host::test`](crate::test) calls.
 
+mod command;
+mod explore;
+mod runs;
+mod shrink;
+
 use std::fmt::{self, Debug, Display, Write as _};
 use std::future::Future;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use wsk_sys::PASSIVE_LEVEL;
 
-use crate::config::Config;
 use crate::host::Host;
-use crate::kernel::Timing;
 use crate::kernel::blocks::describe_all;
 use crate::kernel::ke::dispatcher::Signal;
 use crate::kernel::ke::irql::current_irql;
 use crate::kernel::ke::region;
-#[cfg(all(unix, not(miri)))]
-use crate::kernel::last_words;
-use crate::kernel::panics::caught;
 use crate::verifier::kernel_violation;
 use crate::wsk::require_ended;
 
+pub use runs::{run, run_bytes};
+
 /// The default seeds of a test. Miri runs few, because it is slow.
 pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
-
-/// Runs a scenario on a new host for each seed; or once, if the configuration's [`Timing`] uses no seed.
-///
-/// The calling thread belongs to the host while the scenario runs. Afterwards, the client is [unloaded](Host::unload).
-///
-/// The environment variable `WSK_HOST_SEED` replaces `seeds` by one seed.
-///
-/// ```
-/// wsk_host::run(wsk_host::Config::default(), 0..8, |host| {
-///     assert_eq!(host.outstanding_allocations(), 0);
-/// });
-/// ```
-///
-/// # Panics
-///
-/// If the scenario panics, or leaves behind a device, locked pages, a set timer or memory in the pool. The seed, the
-/// configuration and the trace are written to standard error before. Also if `seeds` is empty, or `WSK_HOST_SEED` is not
-/// a number. A registration that is left behind, or code of the client that runs after the unload, ends the process with
-/// a report.
-pub fn run(config: Config, seeds: Range<u64>, scenario: impl Fn(Host)) {
-    let configs: Vec<Config> = match config.timing {
-        Timing::Mixed(_) => {
-            let seeds = given_seed().map_or(seeds, |seed| seed..seed.saturating_add(1));
-            seeds.map(|seed| Config { timing: Timing::Mixed(seed), ..config }).collect()
-        }
-        Timing::Inline | Timing::Deferred => vec![config],
-    };
-    assert!(!configs.is_empty(), "a test needs at least one seed");
-    #[cfg(all(unix, not(miri)))]
-    last_words::install();
-    for config in configs {
-        let host = Host::new(config);
-        if let Timing::Mixed(seed) = config.timing {
-            host.kernel().set_again(command_of(seed));
-        }
-        let result = catch_unwind(AssertUnwindSafe(|| caught(|| run_on(&host, &scenario))));
-        if let Err(panic) = result {
-            eprintln!(
-                "wsk-host: failed with {config:?}\nlast calls:{}",
-                host.kernel().trace_tail(100)
-            );
-            if let Timing::Mixed(seed) = config.timing {
-                eprintln!("wsk-host: to repeat it:\n{}", command_of(seed));
-            }
-            resume_unwind(panic);
-        }
-    }
-}
 
 fn require_no_locked_pages(host: &Host) {
     let usage = host.kernel().usage();
@@ -113,33 +67,6 @@ fn require_no_resources(host: &Host) {
     let (regions, irql) = (region::count(), current_irql());
     assert!(regions == 0, "the thread of the test has not left {regions} critical regions");
     assert!(irql == PASSIVE_LEVEL, "the thread of the test is still at IRQL {irql}");
-}
-
-/// The name of the environment variable that selects a seed.
-const SEED: &str = "WSK_HOST_SEED";
-
-fn given_seed() -> Option<u64> {
-    let given = std::env::var(SEED).ok()?;
-    match given.parse() {
-        Ok(seed) => Some(seed),
-        Err(error) => panic!("{SEED} is `{given}`, and must be the number of a seed: {error}"),
-    }
-}
-
-/// The command that runs the current thread's test with a seed.
-fn command_of(seed: u64) -> String {
-    match std::thread::current().name() {
-        // The harness names the thread of a test after it.
-        Some(test) if test != "main" => {
-            let package = std::env::var("CARGO_PKG_NAME");
-            let package = package.map_or_else(|_| String::new(), |name| format!(" -p {name}"));
-            format!("{SEED}={seed} cargo test{package} {test} -- --exact")
-        }
-        _ => {
-            let arguments: Vec<String> = std::env::args().collect();
-            format!("{SEED}={seed} {}", arguments.join(" "))
-        }
-    }
 }
 
 fn require_empty_pool(host: &Host) {
