@@ -104,6 +104,51 @@ static void UnlocksPagesInFlight(CLIENT *Client)
     MmUnlockPages(Buffer.Mdl);
 }
 
+/* An MDL of 16 locked bytes, of an IRP if there is one. */
+static PMDL Locked(PIRP Irp)
+{
+    PMDL Mdl = IoAllocateMdl(ExAllocatePool2(POOL_FLAG_PAGED, PAGE_SIZE, TAG), 16, FALSE, FALSE, Irp);
+
+    MmProbeAndLockPages(Mdl, KernelMode, IoWriteAccess);
+    return Mdl;
+}
+
+/* ddi/wdm/nf-wdm-iocompleterequest: the completion unlocks and frees the MDLs of the IRP. */
+static void CompletesAnIrpWhoseMemoryItHasLent(CLIENT *Client)
+{
+    PAIR Pair = Connect(Client, NULL);
+    PIRP Irp = IoAllocateIrp(1, FALSE);
+    WSK_BUF Buffer = {Locked(Irp), 0, 16};
+
+    IoSetNextIrpStackLocation(Irp);
+    CONNECTION(Pair.Near)->WskReceive(Pair.Near, &Buffer, 0, Reuse(&Client->First));
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+}
+
+/* ddi/wsk/ns-wsk-_wsk_buf: the MDLs stay as they are until the request has completed. */
+static void ShortensAnMdlInFlight(CLIENT *Client)
+{
+    PAIR Pair = Connect(Client, NULL);
+    WSK_BUF Buffer = {Client->Mdl, 0, 16};
+
+    CONNECTION(Pair.Near)->WskReceive(Pair.Near, &Buffer, 0, Reuse(&Client->First));
+    Client->Mdl->ByteCount = 8;
+    IoCancelIrp(Client->First.Irp);
+}
+
+/* ddi/wdm/nf-wdm-iobuildpartialmdl: a partial MDL describes the pages of its source, while they are locked. */
+static void UsesAPartialMdlAfterItsSource(CLIENT *Client)
+{
+    PAIR Pair = Connect(Client, NULL);
+    PMDL Source = Locked(NULL);
+    PVOID Bytes = MmGetMdlVirtualAddress(Source);
+    WSK_BUF Buffer = {IoAllocateMdl(Bytes, 16, FALSE, FALSE, NULL), 0, 16};
+
+    IoBuildPartialMdl(Source, Buffer.Mdl, Bytes, 16);
+    MmUnlockPages(Source);
+    CONNECTION(Pair.Near)->WskReceive(Pair.Near, &Buffer, 0, Reuse(&Client->First));
+}
+
 /* ddi/wdm/nf-wdm-mmunlockpages: pages that MmProbeAndLockPages has locked. */
 static void UnlocksNonpagedPool(CLIENT *Client)
 {
@@ -531,6 +576,31 @@ static void NeverReleasesWhatItRetains(CLIENT *Client)
     Close(Client, Socket);
 }
 
+static PWSK_DATAGRAM_INDICATION Retained;
+
+static NTSTATUS KeepsTheList(PVOID Context, ULONG Flags, PWSK_DATAGRAM_INDICATION List)
+{
+    Retained = List;
+    return Retains(Context, Flags, List);
+}
+
+static const WSK_CLIENT_DATAGRAM_DISPATCH Keeping = {KeepsTheList};
+
+/* ddi/wsk/nc-wsk-pfn_wsk_release_datagram_indication_list: WSK frees the MDLs of the list. */
+static void ReleasesWhatItSends(CLIENT *Client)
+{
+    PWSK_SOCKET Socket = Bound(Client, WSK_FLAG_DATAGRAM_SOCKET, &Keeping, 7001);
+    WSK_BUF Buffer = {Client->Mdl, 0, 16};
+
+    Enable(Socket, WSK_EVENT_RECEIVE_FROM);
+    DATAGRAM(Socket)->WskSendTo(Socket, &Buffer, 0, Loopback(Client, 7001), 0, NULL, Reuse(&Client->First));
+    Wait(&Client->First);
+    KeWaitForSingleObject(&Client->Second.Event, Executive, KernelMode, FALSE, NULL);
+    DATAGRAM(Socket)->WskSendTo(Socket, &Retained->Buffer, 0, Loopback(Client, 7002), 0, NULL,
+                                Reuse(&Client->First));
+    DATAGRAM(Socket)->WskRelease(Socket, Retained);
+}
+
 /* ddi/wsk/ns-wsk-_wsk_buf: the MDLs are valid until the request has completed. */
 static void SendsFreedMemory(CLIENT *Client)
 {
@@ -704,6 +774,9 @@ static const MISTAKE Mistakes[] = {
     MISTAKE(DescribesPagedPool),
     MISTAKE(SendsFromAnMdlThatWasNeverBuilt),
     MISTAKE(UnlocksPagesInFlight),
+    MISTAKE(CompletesAnIrpWhoseMemoryItHasLent),
+    MISTAKE(ShortensAnMdlInFlight),
+    MISTAKE(UsesAPartialMdlAfterItsSource),
     MISTAKE(UnlocksNonpagedPool),
     MISTAKE(DescribesMoreThanTheWhole),
     MISTAKE(AcquiresItsSpinLock),
@@ -739,6 +812,7 @@ static const MISTAKE Mistakes[] = {
     MISTAKE(FreesWithAnotherTag),
     MISTAKE(FreesThePartOfABlock),
     MISTAKE(NeverReleasesWhatItRetains),
+    DEFERRED(ReleasesWhatItSends),
     MISTAKE(SendsFreedMemory),
     MISTAKE(SendsByAFreedMdl),
     MISTAKE(GetsAnAddressIntoFreedMemory),

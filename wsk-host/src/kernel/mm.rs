@@ -83,6 +83,9 @@ fn is_mapped(address: PVOID) -> bool {
     address.addr() >= 0x1_0000
 }
 
+/// The flag of an MDL that describes a part of another one.
+pub(crate) const MDL_PARTIAL: CSHORT = 0x10;
+
 /// The flags of an MDL whose memory is resident.
 const RESIDENT: CSHORT = MDL_SOURCE_IS_NONPAGED_POOL | MDL_PAGES_LOCKED;
 
@@ -224,7 +227,10 @@ unsafe extern "C" fn IoBuildPartialMdl(source: PMDL, target: PMDL, address: PVOI
     target.Next = next;
     target.Size = size;
     target.MdlFlags = source.MdlFlags & (RESIDENT | MDL_MAPPED_TO_SYSTEM_VA);
+    target.MdlFlags |= MDL_PARTIAL;
     target.MappedSystemVa = virtual_address(target);
+    let (partial, source) = (ptr::from_mut(target).addr(), ptr::from_ref(source).addr());
+    current().usage().add_partial(partial, source);
 }
 
 #[wsk_host_macros::export]
@@ -261,10 +267,14 @@ pub(crate) unsafe extern "C" fn MmUnlockPages(mdl: PMDL) {
         );
     }
     let memory = address..address + size_of::<MDL>();
-    if !kernel.usage().require_unpinned(&memory, "MmUnlockPages") {
+    let mut usage = kernel.usage();
+    if !usage.require_unpinned(&memory, "MmUnlockPages")
+        || !usage.require_no_partial_in_flight(address, "MmUnlockPages")
+    {
         // The pages stay locked, for the request that uses them.
         return;
     }
+    drop(usage);
     kernel.usage().unlock_pages(address);
     mdl.MdlFlags &= !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA);
 }

@@ -271,6 +271,18 @@ rules! {
     DPC_RETURNS_SOON = 71, Stopped:
         "A deferred procedure call must return soon: nothing else runs on its processor, and the system's watchdog stops one that runs too long.",
         "one call makes more than 4,096 requests, or stalls its processor for more than a millisecond";
+    LENT_IRP_COMPLETED = 72, Stopped:
+        "An IRP must not be completed while a request in flight uses its memory, which the completion unlocks and frees.",
+        "`IoCompleteRequest` finds an MDL of the IRP, or memory that it describes, in a request in flight; INV-21 covers an MDL that the client frees or unlocks itself";
+    CHAIN_UNCHANGED = 73, Stopped:
+        "The MDLs of a request must not be changed before it completes.",
+        "`Next`, `StartVa`, `ByteOffset` or `ByteCount` of one differs when the request completes; what follows the last MDL is not compared";
+    PARTIAL_MDL_OUTLIVES_SOURCE = 74, Stopped:
+        "A partial MDL must not be used after the pages of its source are unlocked.",
+        "`MmUnlockPages` finds a request in flight with a partial MDL of the same pages, or a later call is given one";
+    RELEASED_IN_FLIGHT = 75, Stopped:
+        "A retained indication must not be released while a request in flight uses its MDLs.",
+        "`WskRelease` finds an MDL of the list in a request in flight";
 }
 
 /// The numbers are 1, 2, 3, and so on: a rule finds its row by its number.

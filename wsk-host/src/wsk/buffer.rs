@@ -14,7 +14,7 @@ use wsk_sys::fields;
 use wsk_sys::{MDL, PIRP, PWSK_BUF};
 
 use crate::kernel::Kernel;
-use crate::kernel::mm::system_address;
+use crate::kernel::mm::{MDL_PARTIAL, system_address};
 use crate::kernel::residency::require_allocated;
 use crate::kernel::usage::PassedMemory;
 use crate::verifier::{Rule, fatal_violation};
@@ -110,6 +110,12 @@ impl Bytes {
                 require(memory.addr(), length, "the memory of the MDL");
             }
             usage.pin(irp, ("MDL", Rule::BUFFER_RESIDENT), mdl.addr(), size_of::<MDL>());
+            // SAFETY: the caller passes a chain of MDLs that are valid until the IRP is completed.
+            unsafe { usage.add_mdl(irp, mdl) };
+            // SAFETY: the caller passes a chain of valid MDLs.
+            if unsafe { (*mdl).MdlFlags } & MDL_PARTIAL != 0 {
+                usage.require_source(mdl.addr(), function);
+            }
             usage.pin(irp, ("buffer", Rule::BUFFER_RESIDENT), memory.addr(), length);
             if length > 0 {
                 bytes.parts.push(BufferPart { memory, length });

@@ -9,6 +9,7 @@ use wsk_sys::{ADDRESS_FAMILY, PFN_WSK_RECEIVE_EX_EVENT, ULONG, USHORT};
 use super::action::{Arrival, ClosedSocket, InspectKey, Irp};
 use super::callback_table::{AcceptOutputs, CallbackTable};
 use super::category::Category;
+use super::chain::IndicationChain;
 use super::client::Client;
 use super::descriptors::SocketDescriptor;
 use super::network::IncomingDatagram;
@@ -126,9 +127,16 @@ pub(super) enum Retained {
 /// A retained list, or elements of one, that the client has released.
 pub(super) struct Released {
     /// The list, if none of it is still retained.
-    _list: Option<Retained>,
+    list: Option<Retained>,
     /// Whether the client has divided the list.
     pub(super) is_part: bool,
+}
+
+impl Released {
+    /// The addresses of the MDLs that the client has no more.
+    pub(super) fn mdls(&self) -> Vec<usize> {
+        self.list.as_ref().map(Retained::mdls).unwrap_or_default()
+    }
 }
 
 impl Retained {
@@ -138,6 +146,15 @@ impl Retained {
             Self::Data(data) => data.elements(),
             Self::Datagrams(datagrams) => datagrams.elements(),
         }
+    }
+
+    /// The addresses of its MDLs with data.
+    fn mdls(&self) -> Vec<usize> {
+        let chains = match self {
+            Self::Data(data) => data.chains(),
+            Self::Datagrams(datagrams) => datagrams.chains(),
+        };
+        chains.iter().flat_map(IndicationChain::parts).map(|(mdl, ..)| mdl).collect()
     }
 
     /// The element behind another one, as the client has left them.
@@ -177,7 +194,7 @@ impl Socket {
                 self.released.remove(element);
             }
         }
-        Some(Released { _list: list, is_part })
+        Some(Released { list, is_part })
     }
 
     pub(super) fn new(

@@ -29,7 +29,7 @@ pub(crate) fn keep<T>(table: T) -> &'static T {
 }
 
 /// A listener, a connection with callbacks that are enabled, and the other side of it.
-fn connected(
+pub(crate) fn connected(
     client: &Client,
     table: WSK_CLIENT_CONNECTION_DISPATCH,
     events: ULONG,

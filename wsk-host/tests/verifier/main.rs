@@ -13,6 +13,7 @@ mod events;
 mod inspections;
 #[cfg(not(miri))] // Miri starts no processes.
 mod kernel;
+mod lent;
 mod levels;
 #[cfg(not(miri))] // Miri finds these accesses itself.
 mod memory;

@@ -25,7 +25,7 @@ use crate::status::{Error, Result, known};
 /// The owner is a value that keeps the memory valid. It moves into requests with the memory, and comes back with it
 /// ([`into_owner`](Self::into_owner)). If the memory is dropped instead, or the future of its request, the owner is dropped when
 /// the last request has returned the memory: never before, and once. So an owner that completes an IRP when it is dropped
-/// completes it at the right time.
+/// completes it at the right time ([INV-72](crate::rules#inv-72)).
 ///
 /// One part of the memory is lent, at first all of it: [`slice`](Self::slice) makes it smaller, and [`whole`](Self::whole)
 /// restores it. As a part of a [`Chain`](super::Chain), it is sent after a header of the driver's own, in one request.
@@ -107,8 +107,8 @@ impl<O: Send + 'static> Lent<O> {
     ///
     /// - `mdl` starts a chain of MDLs whose pages are locked or nonpaged, for writing too if `access` says so. Moving `owner` does
     ///   not change that.
-    /// - No other code changes, unlocks or frees the MDLs, or links another one behind those that are lent. They may be lent
-    ///   several times at once.
+    /// - No other code changes, unlocks or frees the MDLs, or links another one behind those that are lent
+    ///   ([INV-73](crate::rules#inv-73)). They may be lent several times at once.
     /// - No reference in Rust's sense is used that points to the memory, not even by `owner`. No other code of the driver writes to
     ///   it; with `ReadWrite`, none reads it. Programs may do both, for example to the memory of a read request: then what is sent
     ///   or received is undefined, but nothing else.

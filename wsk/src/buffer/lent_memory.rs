@@ -368,6 +368,7 @@ impl LentMemory {
 unsafe fn end_of<O>(mut memory: NonNull<LentMemory>) {
     // SAFETY: the description is valid, and no longer used by others (this function's contract).
     unsafe { memory.as_mut() }.free_mdls();
+    // The partial MDLs have ended before their source (INV-74).
     // SAFETY: the owner is of this type (this function's contract).
     let owner = unsafe { LentMemory::owner::<O>(memory) };
     // This may be a completion routine, and the owner may have sockets.

@@ -280,7 +280,7 @@ impl RetainedData {
     }
 
     /// Converts the data into a chain, which can be sent on another socket without a copy. The data is released when the chain is
-    /// dropped: after a send, as soon as it has completed. It cannot be received into.
+    /// dropped: after a send, as soon as it has completed ([INV-75](crate::rules#inv-75)). It cannot be received into.
     ///
     /// A send that waits for its peer keeps the data, and so the network adapter's memory: limit what is in flight.
     ///

@@ -658,4 +658,31 @@ pub(crate) const KEPT: &[RuleRow] = &[
         "a DPC of `DpcExecutor` polls at most 16 tasks, and a task yields after 128 requests of a socket; the DPC of a timer wakes a task",
         &["host::dpc::turns::busy_tasks_share_their_processor"],
     ),
+    kept(
+        Rule::LENT_IRP_COMPLETED,
+        Type,
+        "a `PendedIrp` that is lent moves into the request, and completes its IRP when it is dropped, after the request",
+        &["host::lent::a_dropped_request_returns_the_memory_to_its_owner"],
+    ),
+    kept(
+        Rule::CHAIN_UNCHANGED,
+        Type,
+        "a `Chain` moves into its request; `Lent::from_raw` demands it of other MDLs under `# Safety`",
+        &[
+            "host::chains::a_chain_arrives_as_one_stream_of_bytes",
+            "host::lent::lent_memory_is_sent_and_filled",
+        ],
+    ),
+    kept(
+        Rule::PARTIAL_MDL_OUTLIVES_SOURCE,
+        Branch,
+        "partial MDLs are freed with the lent memory, before the owner that keeps their source is dropped",
+        &["host::lent::a_dropped_request_returns_the_memory_to_its_owner"],
+    ),
+    kept(
+        Rule::RELEASED_IN_FLIGHT,
+        Type,
+        "retained data that is sent moves into the request, and is released when it is dropped, after the request",
+        &["events::relayed::data_of_a_dropped_send_is_released"],
+    ),
 ];

@@ -266,8 +266,36 @@ pub(crate) unsafe extern "C" fn IofCompleteRequest(irp: PIRP, _boost: CCHAR) {
         usage.require_not_completed(irp, "IofCompleteRequest");
     }
     drop(usage);
+    // SAFETY: the caller owns the IRP, whose MDLs are valid.
+    unsafe { require_memory_returned(&kernel, irp) };
     // SAFETY: the caller owns the IRP, and gives it up.
     unsafe { complete_request(&kernel, irp) };
+}
+
+/// Stops a client that completes an IRP whose memory a request in flight uses: the completion unlocks and frees it.
+///
+/// # Safety
+///
+/// The IRP is allocated, and its MDLs are valid.
+unsafe fn require_memory_returned(kernel: &Kernel, irp: PIRP) {
+    let mut usage = kernel.usage();
+    if !usage.has_requests() {
+        return;
+    }
+    // SAFETY: the IRP is allocated (this function's contract).
+    let mut next = unsafe { (*irp).MdlAddress };
+    // SAFETY: the MDL is null, or valid (this function's contract).
+    while let Some(mdl) = unsafe { next.as_ref() } {
+        let (start, bytes) = (next.addr(), mdl.StartVa.addr() + mdl.ByteOffset as usize);
+        let ranges =
+            [start..start + size_of::<wsk_sys::MDL>(), bytes..bytes + mdl.ByteCount as usize];
+        if let Some(origin) = ranges.iter().find_map(|range| usage.pinned_in(range)) {
+            let found = "the memory of the IRP is the memory of a request in flight";
+            rule_violation(Rule::LENT_IRP_COMPLETED, "IofCompleteRequest", found, Some(&origin));
+            return;
+        }
+        next = mdl.Next;
+    }
 }
 
 /// Completes an IRP like [`IofCompleteRequest`], for a driver that has just taken it out of flight.

@@ -4,6 +4,7 @@
 //! Freeing memory costs the same however many requests are in flight: the memory is indexed by address. A request is added
 //! to the indexes when memory is freed, so one that has completed by then costs none of that.
 
+mod chains;
 mod index;
 mod passed_memory;
 
@@ -12,8 +13,9 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use wsk_sys::{NTSTATUS, PIRP};
+use wsk_sys::{MDL, NTSTATUS, PIRP, PMDL};
 
+use self::chains::{ChainInFlight, PartialMdls};
 pub(crate) use self::index::Owner;
 use self::index::{PinIndex, PinKey, Pinned};
 use self::passed_memory::MemoryRecord;
@@ -44,6 +46,7 @@ pub(crate) struct MemoryUsage {
     last: u64,
     last_pin: u64,
     pub(crate) record: MemoryRecord,
+    partials: PartialMdls,
 }
 
 /// The most requests that may lack in the indexes, for each one in flight and at least.
@@ -66,6 +69,7 @@ struct PinnedRequest {
     returned: Option<NTSTATUS>,
     origin: Origin,
     pins: SmallVec<[RequestPin; 2]>,
+    chain: ChainInFlight,
     /// The number of its pins that are in the index.
     indexed: usize,
 }
@@ -141,6 +145,7 @@ impl MemoryUsage {
             returned: None,
             origin: Origin::here(call),
             pins: SmallVec::new(),
+            chain: ChainInFlight::default(),
             indexed: 0,
         };
         self.irps.insert(irp.addr(), IrpUse::InFlight(request));
@@ -211,6 +216,10 @@ impl MemoryUsage {
         let Some(state) = self.irps.get_mut(&irp.addr()) else { return 0 };
         let IrpUse::InFlight(request) = state else { return 0 };
         let number = request.number;
+        if let Some(found) = request.chain.changed() {
+            let origin = &request.origin;
+            rule_violation(Rule::CHAIN_UNCHANGED, origin.call(), &found, Some(origin));
+        }
         for pin in &request.pins[..request.indexed] {
             self.pins.remove(pin.key);
         }
@@ -302,6 +311,57 @@ impl MemoryUsage {
     /// The pages of an MDL are unlocked.
     pub(crate) fn unlock_pages(&mut self, mdl: usize) {
         self.locked.remove(&mdl);
+        self.partials.end(mdl);
+    }
+
+    /// Adds an MDL to the chain of a request in flight.
+    ///
+    /// # Safety
+    ///
+    /// The MDL is valid until the request has completed.
+    #[expect(unsafe_code, reason = "the MDL is read when the request completes")]
+    pub(crate) unsafe fn add_mdl(&mut self, irp: PIRP, mdl: PMDL) {
+        if let Some(request) = self.request(irp) {
+            // SAFETY: this function's contract is the same.
+            unsafe { request.chain.add(mdl) };
+        }
+    }
+
+    /// A partial MDL was built.
+    pub(crate) fn add_partial(&mut self, partial: usize, source: usize) {
+        self.partials.add(partial, source);
+    }
+
+    /// Stops a client that uses a partial MDL whose source has ended.
+    pub(crate) fn require_source(&self, partial: usize, call: &str) {
+        if self.partials.is_stale(partial) {
+            let found = "the pages of the MDL that this partial MDL is of were unlocked";
+            rule_violation(Rule::PARTIAL_MDL_OUTLIVES_SOURCE, call, found, None);
+        }
+    }
+
+    /// Stops a client that ends an MDL while a request in flight uses a partial MDL of it. Returns whether it may end it.
+    #[must_use = "memory that is in use must stay as it is"]
+    pub(crate) fn require_no_partial_in_flight(&mut self, source: usize, call: &str) -> bool {
+        for partial in self.partials.of(source) {
+            let Some(origin) = self.pinned_in(&(partial..partial + size_of::<MDL>())) else {
+                continue;
+            };
+            let found = "a partial MDL of the MDL is the MDL of a request in flight";
+            rule_violation(Rule::PARTIAL_MDL_OUTLIVES_SOURCE, call, found, Some(&origin));
+            return false;
+        }
+        true
+    }
+
+    /// The origin of a request in flight that has pinned a part of some memory.
+    pub(crate) fn pinned_in(&mut self, memory: &Range<usize>) -> Option<Origin> {
+        if self.in_flight == 0 {
+            return None;
+        }
+        self.index();
+        let pinned = self.pins.overlapping(memory)?;
+        pinned.owner.is_none().then(|| pinned.origin.clone())
     }
 
     /// The MDLs whose pages are locked, for a report: how many, and where the first was locked.
@@ -393,6 +453,7 @@ impl MemoryUsage {
             );
         }
         drop(self.take_completed(freed));
+        self.partials.free(freed);
         let irp = self.addresses.range(freed.clone()).next();
         if let Some(IrpUse::InFlight(request)) = irp.and_then(|irp| self.irps.get(irp)) {
             rule_violation(

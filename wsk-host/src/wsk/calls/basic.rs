@@ -163,6 +163,17 @@ pub(super) fn end_retained(object: &InCall<'_>, list: usize) -> NTSTATUS {
             object.origin().as_ref(),
         );
     }
+    let mut usage = object.kernel().usage();
+    let mut mdls = released.mdls().into_iter();
+    let in_use = mdls.find_map(|mdl| usage.pinned_in(&(mdl..mdl + size_of::<wsk_sys::MDL>())));
+    drop(usage);
+    if let Some(origin) = in_use {
+        let found = "an MDL of the list is the MDL of a request in flight";
+        rule_violation(Rule::RELEASED_IN_FLIGHT, FUNCTION, found, Some(&origin));
+        // The request still uses it.
+        std::mem::forget(released);
+        return STATUS_SUCCESS;
+    }
     drop(released);
     STATUS_SUCCESS
 }

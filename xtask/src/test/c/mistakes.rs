@@ -12,7 +12,7 @@ use crate::program::{ProgramOutput, execute};
 const MISTAKES: &str = "wsk-host/c/tests/mistakes.c";
 
 /// Each mistake, and parts of its report.
-const REPORTS: [(&str, &[&str]); 58] = [
+const REPORTS: [(&str, &[&str]); 62] = [
     ("RegistersAtDispatchLevel", &["WskRegister: called at IRQL 2, the maximum is 0"]),
     ("CapturesAtDispatchLevel", &["WskCaptureProviderNPI: called at IRQL 2, the maximum is 0"]),
     ("DeregistersAtDispatchLevel", &["WskDeregister: called at IRQL 2, the maximum is 0"]),
@@ -25,6 +25,15 @@ const REPORTS: [(&str, &[&str]); 58] = [
         &["INV-21 violated", "the memory of the MDL is neither nonpaged nor locked"],
     ),
     ("UnlocksPagesInFlight", &["INV-21 violated", "the memory is the MDL of a request in flight"]),
+    (
+        "CompletesAnIrpWhoseMemoryItHasLent",
+        &["INV-72 violated", "the memory of the IRP is the memory of a request in flight"],
+    ),
+    ("ShortensAnMdlInFlight", &["INV-73 violated", "its ByteCount was 4096, and is 8"]),
+    (
+        "UsesAPartialMdlAfterItsSource",
+        &["INV-74 violated", "the pages of the MDL that this partial MDL is of were unlocked"],
+    ),
     ("UnlocksNonpagedPool", &["MmUnlockPages: the pages are not locked"]),
     ("DescribesMoreThanTheWhole", &["IoBuildPartialMdl: the range is not within the source"]),
     ("AcquiresItsSpinLock", &["KeAcquireSpinLockRaiseToDpc: the current thread already holds"]),
@@ -87,6 +96,10 @@ const REPORTS: [(&str, &[&str]); 58] = [
     ("FreesWithAnotherTag", &["ExFreePoolWithTag: the tag differs"]),
     ("FreesThePartOfABlock", &["ExFreePoolWithTag: the memory is not from this host's pool"]),
     ("NeverReleasesWhatItRetains", &["INV-47 violated", "not released: 1"]),
+    (
+        "ReleasesWhatItSends",
+        &["INV-75 violated", "an MDL of the list is the MDL of a request in flight"],
+    ),
     ("SendsFreedMemory", &["INV-21 violated", "the memory of the MDL is in freed memory"]),
     ("SendsByAFreedMdl", &["INV-21 violated", "the MDL is in freed memory"]),
     (
