@@ -3,13 +3,14 @@
 //! 1. [First server](first_server): an echo server, starting from `DriverEntry`
 //! 2. [First client](first_client): connections, host names, timeouts, errors
 //! 3. [Datagrams with events](datagrams_with_events): callbacks instead of requests
-//! 4. [IRQL](irql): the levels at which each operation is allowed
-//! 5. [Executors](executors): threads or deferred procedure calls
-//! 6. [Crates](crates): which crates for embedded Rust work, and what they cost
-//! 7. [Unloading](unloading): the order of shutdown, and its pitfalls
-//! 8. [Testing](testing): running driver code in a process, with faults
-//! 9. [Windows](windows): loading a driver on a test machine, step by step
-//! 10. [From C](from_c): the counterpart of every name in `wsk.h`
+//! 4. [Without copying](without_copying): requests' memory, packets and received data, sent as they are
+//! 5. [IRQL](irql): the levels at which each operation is allowed
+//! 6. [Executors](executors): threads or deferred procedure calls
+//! 7. [Crates](crates): which crates for embedded Rust work, and what they cost
+//! 8. [Unloading](unloading): the order of shutdown, and its pitfalls
+//! 9. [Testing](testing): running driver code in a process, with faults
+//! 10. [Windows](windows): loading a driver on a test machine, step by step
+//! 11. [From C](from_c): the counterpart of every name in `wsk.h`
 //!
 //! Every program in the guide is a documentation test, run on the emulated kernel of `wsk-host`.
 
@@ -25,6 +26,9 @@ pub mod first_client {}
 
 #[doc = include_str!("datagrams_with_events.md")]
 pub mod datagrams_with_events {}
+
+#[doc = include_str!("without_copying.md")]
+pub mod without_copying {}
 
 #[doc = include_str!("irql.md")]
 pub mod irql {}

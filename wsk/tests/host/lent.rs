@@ -391,6 +391,55 @@ fn warm_lent_memory_allocates_nothing() {
     }
 }
 
+/// The MDLs of some memory, with the addresses and the sizes of what they describe.
+fn described(memory: &ForeignMemory) -> Vec<(usize, usize, usize)> {
+    let mut all = Vec::new();
+    let mut next = memory.mdl();
+    // SAFETY: the MDLs are the memory's, which is borrowed.
+    while let Some(mdl) = unsafe { next.as_ref() } {
+        let address = mdl.StartVa.addr() + mdl.ByteOffset as usize;
+        all.push((next.addr(), address, mdl.ByteCount as usize));
+        next = mdl.Next;
+    }
+    all
+}
+
+/// WSK is given the MDLs that are lent, and in a chain with others, partial MDLs of the same bytes.
+#[test]
+fn lent_memory_is_not_copied() {
+    for timing in timings() {
+        let host = Host::new(Config::default().timing(timing).partial_receives(false));
+        on_host(&host, async |wsk| {
+            let (client, server) = streams(&wsk).await?;
+            let (sent, room) =
+                (ForeignMemory::locked(&[7, 500]), ForeignMemory::locked(&[300, 207]));
+            let (of_sent, of_room) = (described(&sent), described(&room));
+            host.record_memory();
+            let sent = client.send_all(lend(sent)?).await.into_result()?.1;
+            let room = server.recv_exact(lend(room)?).await.into_result()?.1;
+            let passed = host.recorded_memory();
+            let of = |function| {
+                let of_function = passed.iter().filter(move |passed| passed.function == function);
+                of_function.map(|passed| (passed.mdl, passed.address, passed.length))
+            };
+            assert_eq!(of("WskSend").collect::<Vec<_>>(), of_sent);
+            assert_eq!(of("WskReceive").collect::<Vec<_>>(), of_room);
+            drop(room);
+
+            let chain = client.send_all(message(sent)?).await.into_result()?.1;
+            let passed = host.recorded_memory();
+            let bytes = passed.iter().filter(|passed| passed.function == "WskSend");
+            let bytes: Vec<_> = bytes.map(|passed| (passed.address, passed.length)).collect();
+            let of_sent: Vec<_> =
+                of_sent.iter().map(|(_, address, length)| (*address, *length)).collect();
+            assert_eq!(bytes[1..bytes.len() - 1], of_sent, "between the header and the trailer");
+            drop(chain);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{timing:?}: {error}"));
+    }
+}
+
 #[test]
 fn lent_memory_survives_each_failing_allocation() {
     sweep(12, async |wsk| {
