@@ -6,6 +6,7 @@
 //!
 //! [`run`](crate::run) runs each client once per seed. A failure prints the seed and a trace of the preceding events. In
 //! your own crate, the attribute [`#[wsk_host::test]`](macro@crate::test) does the same for a test function.
+//! [A race, found and shrunk](#a-race-found-and-shrunk) shows what to do with a failure.
 //!
 //! # Raw client
 //!
@@ -252,3 +253,39 @@
 //! #   WskDeregister(&raw mut *registration);
 //! });
 //! ```
+//!
+//! # A race, found and shrunk
+//!
+//! A seed decides many things: which thread runs, where it is preempted, how long data takes. Each is a *choice*, whose plainest
+//! value is 0. A test whose two threads add one to a counter without a lock fails with some seed:
+//!
+//! ```text
+//! assertion `left == right` failed: an addition was lost
+//! wsk-host: to repeat it:
+//! WSK_HOST_REPLAY=1:uniform-4 cargo test -p my-driver counts -- --exact
+//! (with WSK_HOST_SHRINK=1 before it: to the choices that matter)
+//! ```
+//!
+//! The first line **replays** the run: the same calls, in the same order, at the same times. With `WSK_HOST_SHRINK=1` before
+//! it, the test looks for a run that fails in the same way with fewer choices that differ from the plainest. It ends with the
+//! story of that run, and a line that replays it:
+//!
+//! ```text
+//!        0.0000 ms            thread 2 has the turn
+//!        0.0000 ms            CHOICE p1=1 of 2: the thread is preempted, in adds at ./src/counter.rs:28:14
+//!        0.0000 ms            thread 3 has the turn
+//!        0.0000 ms            thread 2 has the turn
+//!        0.0000 ms            thread 1 has the turn
+//! wsk-host: shrunk to 1 of 1 choices that differ from the plainest run, by 4 runs
+//! wsk-host: to repeat it:
+//! WSK_HOST_REPLAY=1:plain:p1=1:6-c9c6 cargo test -p my-driver counts -- --exact
+//! ```
+//!
+//! One preemption is left, at the call between the load and the store. The calls, completions and callbacks of sockets appear
+//! between such lines. A line is for the code that printed it: after a change, `wsk-host` refuses a value that a choice does not
+//! have, and reports a run that passes and makes other choices than the recorded one.
+//!
+//! [`Config::schedule`](crate::Config::schedule()), or `schedule = …` of the attribute, selects how choices are made: by the seed, by the priorities of
+//! probabilistic concurrency testing, or in an exhaustive search of all runs with few choices that differ from the plainest,
+//! which suits small tests. `docs/schedules.md` has how many of a set of planted bugs each finds. [`run_bytes`](crate::run_bytes) reads the
+//! choices from bytes: a target of cargo-fuzz is one call.

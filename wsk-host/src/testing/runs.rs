@@ -108,6 +108,8 @@ fn run_of(replay: &Replay) -> Option<Arc<Run>> {
         return None;
     }
     let run = Run::new(replay.clone());
+    // A search makes many runs; the line of the failing one replays it with its story.
+    let run = if is_set(command::REPLAY) { run } else { run.untold() };
     let Some(path) = path else { return Some(Arc::new(run)) };
     match File::create(&path) {
         Ok(file) => Some(Arc::new(run.lenient().writing_to(file))),

@@ -17,10 +17,10 @@ mod report;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use cargo_wsk::setup::{self, Dependency};
 use cargo_wsk::wine::NEEDS as WINE;
-use xshell::Shell;
+use xshell::{Shell, cmd};
 
 use self::callgrind::InstructionCounts;
 pub(crate) use self::drivers::ECHO as ECHO_IN_C;
@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// Only the images of the echo drivers, as they ship: write docs/cost-images.md
     #[arg(long, conflicts_with = "host")]
     images: bool,
+    /// Only the planted bugs that each schedule of the host finds: write docs/schedules.md
+    #[arg(long, conflicts_with = "host")]
+    schedules: bool,
 }
 
 /// Whether to write or check `docs/host-scale.md`.
@@ -72,8 +75,20 @@ const WARM_UP: u32 = 1500;
 /// The number of rounds by which two otherwise identical runs differ.
 const ROUNDS: [u32; 2] = [1000, 2000];
 
+/// Writes docs/schedules.md.
+fn measure_schedules() -> Result<()> {
+    let shell = Shell::new()?;
+    shell.change_dir(project::root());
+    cmd!(shell, "cargo test --package wsk-host --test planted -- --exact table --ignored")
+        .run()
+        .context("the schedules are not measured")
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     const FLAG: &str = "cargo xtask bench --setup";
+    if args.schedules {
+        return measure_schedules();
+    }
     setup::require(&[&CLANG, &VALGRIND], args.setup, FLAG)?;
     setup::require_targets(&project::root(), &["x86_64-pc-windows-msvc"], args.setup, FLAG)?;
     if args.wine {

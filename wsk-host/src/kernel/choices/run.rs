@@ -57,6 +57,12 @@ impl Run {
         self
     }
 
+    /// Has the run note nothing: the places of its choices take time to look up.
+    pub(crate) fn untold(self) -> Self {
+        self.state().is_told = false;
+        self
+    }
+
     /// Has the run write each choice to a file, a line each.
     pub(crate) fn writing_to(self, file: File) -> Self {
         self.state().file = Some(file);

@@ -2,7 +2,8 @@
 
 /// How a test's runs choose what happens, with [`Timing::Mixed`](crate::Timing::Mixed).
 ///
-/// [`wsk_host::test`](macro@crate::test) has it as the argument `schedule`.
+/// [`wsk_host::test`](macro@crate::test) has it as the argument `schedule`. `docs/schedules.md` in the repository has how many
+/// of a set of planted bugs each schedule finds.
 ///
 /// ```
 /// use wsk_host::{Config, Schedule};

@@ -16,9 +16,9 @@ pub(super) enum Task {
     Job(u64),
 }
 
-/// The longest run for which the points of change are drawn, in calls. Their range is not known beforehand: the seed
-/// draws it as well, and every order of magnitude is as likely as another.
-const LONGEST: u32 = 12;
+/// The ranges of calls from which the points of change are drawn: 4, 8, and so on up to 1024. The length of a run is not known
+/// beforehand: the seed draws the range as well.
+const RANGES: usize = 9;
 
 pub(super) struct Priorities {
     salt: u64,
@@ -34,7 +34,7 @@ impl Priorities {
     pub(super) fn new(seed: u64, depth: u32) -> Self {
         let mut random = Random::new(seed ^ 0x7063_7400);
         let salt = random.next();
-        let range = 16 << random.below(LONGEST as usize - 3);
+        let range = 4 << random.below(RANGES);
         let mut changes: Vec<u64> = (1..depth).map(|_| 1 + random.below(range) as u64).collect();
         changes.sort_unstable_by(|one, other| other.cmp(one));
         Self { salt, changes, calls: 0, lowered: BTreeMap::new(), lowest: 0 }
@@ -105,7 +105,7 @@ mod tests {
     fn a_priority_is_lowered_at_depth_minus_one_calls() {
         for depth in 1..5 {
             let mut priorities = Priorities::new(9, depth);
-            for _ in 0..1 << LONGEST {
+            for _ in 0..4 << RANGES {
                 priorities.call(3);
             }
             assert_eq!(priorities.lowest, 1 - i64::from(depth));
