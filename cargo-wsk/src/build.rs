@@ -90,6 +90,8 @@ pub struct Build<'a> {
     pub package: &'a str,
     /// Features of the package.
     pub features: &'a [&'a str],
+    /// Whether the package's default features are enabled.
+    pub default_features: bool,
     /// The cargo profile. A driver's panics abort even if the profile unwinds: a kernel cannot unwind them.
     pub profile: &'a str,
     /// Further cargo settings, in the form of its option `--config`.
@@ -102,7 +104,8 @@ impl<'a> Build<'a> {
     /// A driver with its default features, optimized.
     #[must_use]
     pub fn release(package: &'a str, arch: Arch) -> Self {
-        Self { package, features: &[], profile: "release", config: &[], arch }
+        let (features, config) = (&[], &[]);
+        Self { package, features, default_features: true, profile: "release", config, arch }
     }
 
     /// The name of the driver: the package's name without `-driver`.
@@ -152,7 +155,7 @@ impl<'a> Build<'a> {
                 self.package
             );
         }
-        let Self { package, features, profile, config, arch } = *self;
+        let Self { package, features, default_features, profile, config, arch } = *self;
         let target = arch.target();
         let shell = Shell::new()?;
         shell.change_dir(workspace.root());
@@ -170,6 +173,7 @@ impl<'a> Build<'a> {
         )
         .args(config.flat_map(|setting| ["--config", setting]))
         .args(["--features", &features])
+        .args((!default_features).then_some("--no-default-features"))
         .arg("--message-format=json-render-diagnostics")
         .arg("--")
         .args(arguments.map(|argument| format!("-Clink-arg={argument}")))

@@ -88,7 +88,7 @@ impl DriverArgs {
         let features: Vec<&str> = self.features.iter().map(String::as_str).collect();
         let package = workspace.driver(self.package.as_deref())?;
         let profile = if self.release { "release" } else { &self.profile };
-        Build { package, features: &features, profile, config: &[], arch }.run(workspace)
+        Build { features: &features, profile, ..Build::release(package, arch) }.run(workspace)
     }
 }
 

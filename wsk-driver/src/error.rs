@@ -62,6 +62,8 @@ impl fmt::Debug for Error {
 impl core::error::Error for Error {}
 
 impl From<wsk::Error> for Error {
+    #[cold]
+    #[inline(never)]
     fn from(error: wsk::Error) -> Self {
         Self::new(error.status(), format_args!("{error}"))
     }

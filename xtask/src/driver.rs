@@ -38,6 +38,11 @@ pub(crate) const PROFILE: &str = "driver";
 
 /// Builds a driver of an example, and returns its path: `target/driver/ARCH/PROFILE/NAME.sys`.
 pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
+    build_with(name, arch, true)
+}
+
+/// Builds a driver like [`build`], with or without its default features, at the same path.
+pub(crate) fn build_with(name: &str, arch: Arch, default_features: bool) -> Result<PathBuf> {
     let workspace = project::workspace()?;
     let package = format!("{name}-driver");
     let known: Vec<&str> =
@@ -48,7 +53,8 @@ pub(crate) fn build(name: &str, arch: Arch) -> Result<PathBuf> {
         known.join(", ")
     );
     let features = &[FEATURE];
-    Build { features, profile: PROFILE, ..Build::release(&package, arch) }.run(workspace)
+    let driver = Build::release(&package, arch);
+    Build { features, default_features, profile: PROFILE, ..driver }.run(workspace)
 }
 
 /// A feature of `wsk` that the audit driver enables. The examples enable it, too, and so share that build of `wsk`.

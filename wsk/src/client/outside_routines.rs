@@ -71,7 +71,8 @@ pub(crate) struct AwaitOutsideRoutines<'a>(&'a Client);
 impl Future for AwaitOutsideRoutines<'_> {
     type Output = ();
 
-    #[inline]
+    /// Out of line, unlike [`Client::poll_outside_routines`], which is for sending and receiving.
+    #[inline(never)]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.0.poll_outside_routines(context)
     }

@@ -39,6 +39,7 @@ impl Budget {
 }
 
 #[cold]
+#[inline(never)]
 fn yield_now(context: &Context<'_>) -> Poll<()> {
     context.waker().wake_by_ref();
     Poll::Pending

@@ -44,6 +44,11 @@ pub(crate) fn build_rust() -> Result<PathBuf> {
     driver::build("echo", Arch::X64)
 }
 
+/// The size of the echo driver in Rust with the functions of the one in C: it resolves no names.
+pub(crate) fn size_without_names() -> Result<Size> {
+    Size::of(&driver::build_with("echo", Arch::X64, false)?)
+}
+
 /// The echo driver in C, for x64.
 pub(crate) fn build_c(shell: &Shell) -> Result<PathBuf> {
     ECHO.build(shell)

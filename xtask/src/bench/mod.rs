@@ -128,6 +128,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             count(ClientLanguage::Rust, timing)?,
         ])
     };
+    // First, since both have the same path.
+    let without_names = drivers::size_without_names()?;
     let drivers = [driver_in_c, drivers::build_rust()?];
     let of_drivers = |image: &PathBuf| {
         Ok::<_, anyhow::Error>((Size::of(image)?, ConnectionMemory::of(&shell, image)?))
@@ -138,6 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         in_dpcs: count(ClientLanguage::Rust, CompletionTiming::Dpc)?,
         null: NullTimes::measure(&programs)?,
         sizes: [c, rust],
+        without_names,
         memory: [c_memory, rust_memory],
     };
     let report = Report::new(measured, &shell)?;
