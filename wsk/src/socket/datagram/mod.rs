@@ -32,7 +32,7 @@ use crate::operation::{
     ControlBuffer, FREQUENT, Idle, InFlight, Payload, RequestKind, RequestOutcome,
 };
 use crate::status::{Error, Result, known};
-use crate::time::Deadline;
+use crate::time::{Deadline, Timeout};
 
 pub use self::received::{Received, Segments};
 pub use self::receiver::DatagramReceiver;
@@ -172,7 +172,7 @@ impl Handle<Datagram> {
         &self,
         (mut buffer, start, end): BufferRange,
         room: ULONG,
-        deadline: &mut Deadline<'_>,
+        deadline: &mut impl Timeout,
     ) -> Completion<(Idle, usize)> {
         let mut turn = match self.turn(&*deadline).await {
             Ok(turn) => turn,

@@ -14,7 +14,7 @@ use crate::buffer::sealed::Sealed;
 use crate::buffer::{Buffer, copy};
 use crate::operation::{Idle, InFlight, RequestOutcome};
 use crate::status::{Result, known};
-use crate::time::Deadline;
+use crate::time::Never;
 
 /// Receives a socket's datagrams, one after the other, into its own buffer.
 ///
@@ -168,8 +168,8 @@ impl DatagramReceiver {
     async fn arrival_in_turn(&mut self) -> Result<Arrival> {
         let buffer = self.take_buffer()?;
         let range = buffer.into_parts();
-        let never = &mut Deadline::never();
-        let received = self.handle.receive_in_turn(range, received::CONTROL_ROOM, never);
+        let (room, mut never) = (received::CONTROL_ROOM, Never);
+        let received = self.handle.receive_in_turn(range, room, &mut never);
         let (result, buffer) = received.await;
         // SAFETY: the memory is that of this receiver's buffer, or empty.
         self.buffer = unsafe { Buffer::from_parts(buffer, 0, self.size) };
