@@ -163,10 +163,9 @@ fn older_servers_are_served_too() {
     }
 }
 
-/// The number of seeds of the tests with random requests: more of them with `NBD_SEEDS`.
+/// The seeds of the tests with random requests.
 fn seeds() -> std::ops::Range<u64> {
-    let number = std::env::var("NBD_SEEDS").ok().and_then(|number| number.parse().ok());
-    0..number.unwrap_or(8)
+    0..if std::env::var_os("WSK_ALL_SEEDS").is_some() { 1000 } else { 8 }
 }
 
 /// Random requests to a server that resets, falls silent, answers slowly and out of order. Every request completes once, and

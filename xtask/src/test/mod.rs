@@ -225,6 +225,15 @@ static PROMETHEUS: Dependency = Dependency {
     is_there: || setup::on_path("prometheus") && setup::on_path("promtool"),
 };
 
+static NBD_SERVERS: [Dependency; 2] = [
+    Dependency {
+        name: "nbd-server",
+        package: "nbd-server",
+        is_there: || setup::on_path("nbd-server"),
+    },
+    Dependency { name: "qemu-nbd", package: "qemu-utils", is_there: || setup::on_path("qemu-nbd") },
+];
+
 static SERVERS: [Dependency; 4] = [
     Dependency {
         name: "mosquitto",
@@ -276,6 +285,11 @@ fn tshark() -> Vec<&'static Dependency> {
 /// The scraper that the metrics example is tested with.
 fn prometheus() -> Vec<&'static Dependency> {
     vec![&PROMETHEUS]
+}
+
+/// The servers that the nbd example is tested with.
+fn nbd_servers() -> Vec<&'static Dependency> {
+    NBD_SERVERS.iter().collect()
 }
 
 /// The servers and clients that the crates example is tested with.

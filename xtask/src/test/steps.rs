@@ -12,8 +12,8 @@ use cargo_wsk::{Workspace, setup};
 
 use super::{
     Step, arm64, c, callback_cost, compilers, fuzz, headers, image_needs, libclang, linted, miri,
-    nothing, openssl, prometheus, release, servers, template, tshark, units, web_needs,
-    wine as wine_needs, wine_web,
+    nbd_servers, nothing, openssl, prometheus, release, servers, template, tshark, units,
+    web_needs, wine as wine_needs, wine_web,
 };
 use crate::{audit, bench, bindgen, driver, project, wine};
 
@@ -37,7 +37,7 @@ pub(super) const RUN_ARM64: &str = "run-arm64";
 pub(super) const LICENSES: &str = "licenses";
 pub(super) const SEMVER: &str = "semver";
 
-pub(super) static STEPS: [Step; 43] = [
+pub(super) static STEPS: [Step; 44] = [
     Step {
         name: "format",
         is_for_releases: false,
@@ -129,6 +129,14 @@ pub(super) static STEPS: [Step; 43] = [
         about: "Prometheus scrapes the metrics example on the host, and its linter finds no fault",
         needs: prometheus,
         run: units::metrics,
+    },
+    Step {
+        // Its tests with a server of their own are steps of `units`.
+        name: "nbd",
+        is_for_releases: true,
+        about: "the network disk of the nbd example, on nbd-server and qemu-nbd",
+        needs: nbd_servers,
+        run: units::nbd,
     },
     Step {
         // What needs no program is a test of `units`.

@@ -42,6 +42,11 @@ pub(super) fn metrics() -> Result<()> {
     report(&cargo_test(&["--package", "metrics", "--test", "prometheus", "--", "--ignored"], &[])?)
 }
 
+/// The tests of the nbd example that run servers of others.
+pub(super) fn nbd() -> Result<()> {
+    report(&cargo_test(&["--package", "nbd", "--test", "servers", "--", "--ignored"], &[])?)
+}
+
 /// The tests on the simulated network with all of their seeds. By default they run with an eighth, because most defects
 /// that depend on the seed occur with several seeds.
 pub(super) fn seeds() -> Result<()> {
