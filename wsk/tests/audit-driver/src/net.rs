@@ -3,8 +3,9 @@
 use core::fmt::Debug;
 use core::net::SocketAddr;
 
+use wsk::net::Relayed;
 use wsk::socket::ListenSocket;
-use wsk::{Buffer, Provider, Slice, TcpListener, TcpStream};
+use wsk::{Buffer, Error, Provider, Slice, TcpListener, TcpStream};
 
 type Wsk = &'static Provider;
 
@@ -15,6 +16,9 @@ futures! {
     };
     "TcpListener::only_v6": |listener: &'static TcpListener| listener.only_v6();
     "TcpListener::accept": |listener: &'static TcpListener| listener.accept();
+    "TcpListener::accept_retrying": |(listener, report): (&'static TcpListener, fn(Error))| {
+        listener.accept_retrying(report)
+    };
     "TcpListener::local_addr": |listener: &'static TcpListener| listener.local_addr();
     "TcpListener::close": |listener: TcpListener| listener.close();
 }
@@ -39,6 +43,10 @@ futures! {
     };
     "copy_bidirectional": |(a, b): (&'static TcpStream, &'static TcpStream)| {
         wsk::net::copy_bidirectional(a, b)
+    };
+    "relay": |(a, b): (TcpStream, TcpStream)| wsk::net::relay(a, b);
+    "relay_with_limit": |(a, b, limit): (TcpStream, TcpStream, usize)| {
+        wsk::net::relay_with_limit(a, b, limit)
     };
     "TcpStream::shutdown": |stream: &'static TcpStream| stream.shutdown();
     "TcpStream::local_addr": |stream: &'static TcpStream| stream.local_addr();
@@ -97,4 +105,8 @@ drops! {
 formats! {
     "TcpListener::fmt<Debug>": TcpListener as Debug;
     "TcpStream::fmt<Debug>": TcpStream as Debug;
+}
+
+calls! {
+    "Relayed::into_result": |relayed: Relayed| relayed.into_result();
 }

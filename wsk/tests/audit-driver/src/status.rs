@@ -11,6 +11,7 @@ calls! {
     "Error::status": |error: Error| error.status();
     "Error::name": |error: Error| error.name();
     "Error::kind": |error: Error| error.kind();
+    "ErrorKind::is_disconnect": |kind: ErrorKind| kind.is_disconnect();
     "Capabilities::of_system": |passive: Passive| Capabilities::of_system(passive);
     "Capabilities::windows": |capabilities: Capabilities| capabilities.windows();
     "Capabilities::name_resolution": |capabilities: Capabilities| capabilities.name_resolution();
