@@ -131,7 +131,7 @@ impl TcpListener {
     /// IRQL: `PASSIVE_LEVEL`, where futures are polled.
     /// [Microsoft's page](https://learn.microsoft.com/windows-hardware/drivers/ddi/wsk/nc-wsk-pfn_wsk_accept).
     ///
-    /// [`time::timeout`](crate::time::timeout) adds a timeout without losing a connection:
+    /// [`time::timeout`] adds a timeout without losing a connection:
     ///
     /// ```
     /// use std::net::Ipv4Addr;

@@ -1,5 +1,6 @@
 //! What a connection indicates, until it is sent on.
 
+use core::mem::ManuallyDrop;
 use core::task::{Context, Poll, Waker};
 
 use crate::events::{CallbackIrql, ConnectionEvents, Data, Receipt, RetainedData};
@@ -19,7 +20,8 @@ pub(super) struct Forwarder(Arc<SpinLock<Incoming>>);
 pub(super) struct IncomingData(Arc<SpinLock<Incoming>>);
 
 struct Incoming {
-    waiting: Ring<RetainedData>,
+    /// [`IncomingData`] takes them all. So the end of the handler's memory, which may be deep on the stack, drops none.
+    waiting: Ring<ManuallyDrop<RetainedData>>,
     /// The bytes that wait, and those that are being sent.
     bytes: usize,
     limit: usize,
@@ -104,7 +106,7 @@ impl Incoming {
             return Poll::Pending;
         }
         if let Some(data) = self.waiting.pop() {
-            return Poll::Ready(Ok(Step::Send(data)));
+            return Poll::Ready(Ok(Step::Send(ManuallyDrop::into_inner(data))));
         }
         if self.is_open && self.end.is_some() && self.flow == Flow::Indicating {
             self.is_open = false;
@@ -137,7 +139,7 @@ impl ConnectionEvents for Forwarder {
             // It fails if the socket is being closed: nobody waits for the data then.
             data.retain().ok()
         };
-        let receipt = match retained.map(|data| incoming.waiting.push(data)) {
+        let receipt = match retained.map(|data| incoming.waiting.push(ManuallyDrop::new(data))) {
             Some(Ok(())) => {
                 incoming.bytes += length;
                 incoming.flow = Flow::Indicating;
@@ -146,7 +148,7 @@ impl ConnectionEvents for Forwarder {
             // There is room, which was checked; the data is released without the lock, and WSK keeps none of it.
             Some(Err(data)) => {
                 drop(incoming);
-                drop(data);
+                drop(ManuallyDrop::into_inner(data));
                 self.end(End::Lost(known::STATUS_INTERNAL_ERROR));
                 return Receipt::All;
             }
@@ -189,7 +191,7 @@ impl IncomingData {
 
     /// Takes more data that waits.
     pub(super) fn pop(&self) -> Option<RetainedData> {
-        self.0.lock().waiting.pop()
+        self.0.lock().waiting.pop().map(ManuallyDrop::into_inner)
     }
 
     /// These bytes, which were taken, are released.

@@ -72,7 +72,7 @@ impl Relayed {
 ///
 /// # Copies
 ///
-/// This crate copies nothing. Two kinds of data are not indicated, so the system copies them into a [`Buffer`](crate::Buffer), which
+/// This crate copies nothing. Two kinds of data are not indicated, so the system copies them into a [`Buffer`], which
 /// is sent: what receives have got whose futures were dropped before the relay, and data that no event has indicated when the peer
 /// has finished.
 ///
