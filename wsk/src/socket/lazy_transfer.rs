@@ -64,10 +64,18 @@ impl<'a, T, B, W, S, N, F, G> LazyTransfer<'a, T, B, W, S, N, F, G> {
         Self { source, phase, is_slow, submit, slow, _pinned: PhantomPinned }
     }
 
+    /// The phase, without a shared reference to it: a slow future may have references into itself, which must stay the only ones.
+    #[inline]
+    fn phase(&mut self) -> *mut TransferPhase<B, W, S> {
+        // `ManuallyDrop` has the layout of its value.
+        (&raw mut self.phase).cast()
+    }
+
     /// Takes the buffer of a request that was not made, which is done then.
     #[inline]
     fn take_buffer(&mut self) -> Option<B> {
-        let TransferPhase::Start(buffer) = &*self.phase else { return None };
+        // SAFETY: the phase is this value's, which is borrowed mutably. Only a buffer is referred to.
+        let TransferPhase::Start(buffer) = (unsafe { &mut *self.phase() }) else { return None };
         // SAFETY: the next statement overwrites the buffer without dropping it.
         let buffer = unsafe { ptr::read(buffer) };
         self.overwrite_phase(TransferPhase::Done);
@@ -129,7 +137,8 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<W::Output> {
         // SAFETY: only the slow future is pinned, and it is not moved.
         let this = unsafe { self.as_mut().get_unchecked_mut() };
-        if let TransferPhase::Start(_) = *this.phase {
+        // SAFETY: the phase is this value's, which is borrowed mutably. Only its discriminant is read.
+        if matches!(unsafe { &mut *this.phase() }, TransferPhase::Start(_)) {
             if (this.is_slow)(this.source) {
                 return self.poll_slow(context);
             }
@@ -161,7 +170,8 @@ where
 impl<T, B, W, S, N, F, G> Drop for LazyTransfer<'_, T, B, W, S, N, F, G> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(*self.phase, TransferPhase::Done) {
+        // SAFETY: the phase is this value's, which is borrowed mutably. Only its discriminant is read.
+        if !matches!(unsafe { &mut *self.phase() }, TransferPhase::Done) {
             self.drop_phase();
         }
     }
