@@ -11,6 +11,12 @@ use crate::protocol::{Command, Header, REPLY_SIZE, REQUEST_SIZE, decode_reply};
 use crate::request::{Owner, Request};
 use crate::table::{Answer, SLOTS, Table, cancelled};
 
+/// The time between looks at requests that were cancelled, or are not answered.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The most bytes that are discarded at once.
+const SCRAP: usize = 64 << 10;
+
 /// What survives a connection.
 pub(crate) struct Shared<R> {
     pub(crate) queue: mpsc::Receiver<Request<R>>,
@@ -28,7 +34,6 @@ pub(crate) async fn serve<R: Owner>(
     shared: &mut Shared<R>,
     patience: Duration,
 ) -> Result<()> {
-    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     let broken = CancellationToken::new()?;
     let Shared { queue, next, table, freed } = shared;
@@ -61,6 +66,7 @@ async fn send_requests<R: Owner>(
 ) -> Result<()> {
     let mut header = Buffer::new(REQUEST_SIZE)?;
     // Those that the last connection left unanswered.
+    table.lock().await.begin();
     for slot in 0..SLOTS {
         header = send_one(stream, table, slot, header).await?;
     }
@@ -150,6 +156,7 @@ async fn receive_replies<R: Owner>(
     loop {
         let mut length = 0;
         while length < REPLY_SIZE {
+            stream.set_read_timeout(Some(patience.min(LOOK)))?;
             let BufResult(received, filled) = stream.recv(header.slice(length..)?).await;
             header = filled.into_inner();
             match received {
@@ -157,25 +164,43 @@ async fn receive_replies<R: Owner>(
                 _ if broken.is_cancelled() => return Ok(()),
                 Ok(0) => return Err(Error::Unexpected("the end of the connection")),
                 Ok(received) => length += received,
-                Err(error) if error.kind() == ErrorKind::TimedOut => {
-                    let mut table = table.lock().await;
-                    table.end_cancelled();
-                    freed.notify_one();
-                    if length > 0 || table.oldest().is_some_and(|time| time >= patience) {
-                        return Err(Error::Silent);
-                    }
-                }
+                Err(error) if error.kind() == ErrorKind::TimedOut => {}
                 Err(error) => return Err(error.into()),
             }
+            let mut table = table.lock().await;
+            table.end_cancelled();
+            if table.oldest().is_some_and(|time| time >= patience) {
+                return Err(Error::Silent);
+            }
+            drop(table);
+            freed.notify_one();
         }
         let bytes = header.first_chunk().copied().unwrap_or([0; REPLY_SIZE]);
         let (error, cookie) = decode_reply(bytes)?;
         let answer = table.lock().await.answer(error, cookie)?;
-        if let Answer::Data(slot, memory) = answer {
-            let BufResult(result, memory) = stream.recv_exact(memory).await;
-            table.lock().await.received(slot, memory, result);
-            result?;
+        stream.set_read_timeout(Some(patience))?;
+        match answer {
+            Answer::Done => {}
+            Answer::Data(slot, memory) => {
+                let BufResult(result, memory) = stream.recv_exact(memory).await;
+                table.lock().await.received(slot, memory, result);
+                result?;
+            }
+            Answer::Discard(length) => discard(stream, length).await?,
         }
         freed.notify_one();
     }
+}
+
+/// Receives data that nobody wants.
+async fn discard(stream: &TcpStream, length: usize) -> Result<()> {
+    let mut left = length;
+    let mut buffer = Buffer::new(left.min(SCRAP))?;
+    while left > 0 {
+        let part = buffer.slice(..left.min(SCRAP))?;
+        let ((), part) = stream.recv_exact(part).await.into_result()?;
+        buffer = part.into_inner();
+        left -= left.min(SCRAP);
+    }
+    Ok(())
 }

@@ -125,7 +125,10 @@ impl<R: Owner> Disk<R> {
         };
         let end = header.offset.checked_add(header.length.into());
         let is_data = matches!(header.command, Command::Read | Command::Write);
+        let is_in_blocks = header.offset % u64::from(self.export.block) == 0
+            && header.length % self.export.block == 0;
         if end.is_none_or(|end| end > self.export.size)
+            || !is_in_blocks
             || is_data && !(1..=self.export.longest).contains(&header.length)
         {
             Some(STATUS_INVALID_PARAMETER)

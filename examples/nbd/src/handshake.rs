@@ -16,13 +16,18 @@ pub type ExportName = heapless::String<128>;
 pub struct Export {
     /// Its size in bytes.
     pub size: u64,
-    /// The maximum length of a request in bytes.
+    /// The maximum length of a read or write in bytes.
     pub longest: u32,
+    /// The size of a block in bytes: offsets and lengths are multiples of it.
+    pub block: u32,
     pub(crate) flags: u16,
 }
 
 /// The maximum length of a request if the server names none, by the protocol.
 const LONGEST: u32 = 32 << 20;
+
+/// The most that this client sends in one request, whatever the server says.
+const MOST_LONGEST: u32 = 1 << 30;
 
 /// The most bytes of an option's reply, and the most replies, that are read: a server's texts are short.
 const MOST: (usize, u32) = (4096, 64);
@@ -67,13 +72,13 @@ pub(crate) async fn negotiate(stream: &TcpStream, name: &str) -> Result<Export> 
     if flags & NO_ZEROES == 0 {
         skip(stream, 124).await?;
     }
-    Ok(Export { size, longest: LONGEST, flags: of_export })
+    Ok(Export { size, longest: LONGEST, block: 1, flags: of_export })
 }
 
 /// The export that the server describes, or none if it does not know the option.
 async fn answer(stream: &TcpStream) -> Result<Option<Export>> {
     let mut export = None;
-    let mut longest = LONGEST;
+    let (mut block, mut longest) = (1, LONGEST);
     for _ in 0..MOST.1 {
         let magic = u64::from_be_bytes(read(stream).await?);
         let option = u32::from_be_bytes(read(stream).await?);
@@ -93,15 +98,17 @@ async fn answer(stream: &TcpStream) -> Result<Option<Export>> {
                 export = Some((size, u16::from_be_bytes(read(stream).await?)));
                 rest -= 10;
             } else if info == INFO_BLOCK_SIZE && rest >= 12 {
-                // The smallest and the best size, which are no limits for whole sectors.
-                skip(stream, 8).await?;
-                longest = u32::from_be_bytes(read(stream).await?);
+                block = u32::from_be_bytes(read(stream).await?).max(1);
+                let _best: [u8; 4] = read(stream).await?;
+                longest = u32::from_be_bytes(read(stream).await?).min(MOST_LONGEST);
                 rest -= 12;
             }
         }
         skip(stream, rest).await?;
         match (reply, export) {
-            (REPLY_ACK, Some((size, flags))) => return Ok(Some(Export { size, longest, flags })),
+            (REPLY_ACK, Some((size, flags))) => {
+                return Ok(Some(Export { size, longest, block, flags }));
+            }
             (REPLY_ACK, None) => return Err(Error::Unexpected("no size of the export")),
             (REPLY_UNSUPPORTED, _) => return Ok(None),
             (number, _) if number & (1 << 31) != 0 => return Err(Error::Refused(number)),

@@ -91,7 +91,7 @@ impl<R: Owner> Request<R> {
     }
 
     fn of_memory(command: Command, fua: bool, offset: u64, memory: Lent<R>) -> Self {
-        // A longer one exceeds every server's limit, and is refused.
+        // A longer one exceeds every limit, and is refused.
         let length = memory.len().try_into().unwrap_or(u32::MAX);
         Self { header: Header { command, fua, offset, length }, payload: Payload::Lent(memory) }
     }

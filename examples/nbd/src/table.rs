@@ -22,7 +22,8 @@ pub(crate) struct Table<R> {
 
 struct Entry<R> {
     header: Header,
-    cookie: u64,
+    /// What the server's reply will have, once the request was sent on this connection.
+    cookie: Option<u64>,
     since: Instant,
     state: State<R>,
 }
@@ -34,6 +35,8 @@ enum State<R> {
     Waiting(Payload<R>),
     /// The memory is in a receive, of the data of the answer.
     Receiving,
+    /// The request has ended, as cancelled. The server may still do it, so what overlaps it waits for the reply.
+    Abandoned,
 }
 
 /// What follows a reply.
@@ -42,6 +45,8 @@ pub(crate) enum Answer<R> {
     Done,
     /// Data, for the memory of this slot.
     Data(usize, Lent<R>),
+    /// So many bytes of data, which nobody wants any more.
+    Discard(usize),
 }
 
 fn result(error: u32, length: usize) -> wsk::Result<usize> {
@@ -85,7 +90,8 @@ impl<R: Owner> Table<R> {
         };
         let Request { header, payload } = request;
         let since = Instant::now();
-        self.slots[slot] = Some(Entry { header, cookie: 0, since, state: State::Waiting(payload) });
+        self.slots[slot] =
+            Some(Entry { header, cookie: None, since, state: State::Waiting(payload) });
         Ok(slot)
     }
 
@@ -108,7 +114,7 @@ impl<R: Owner> Table<R> {
             }
             payload => (State::Waiting(payload), None),
         };
-        *place = Some(Entry { header, cookie, since: Instant::now(), state });
+        *place = Some(Entry { header, cookie: Some(cookie), since: Instant::now(), state });
         Some((header.encode(cookie), memory))
     }
 
@@ -139,7 +145,7 @@ impl<R: Owner> Table<R> {
         let slot = (cookie & 0xFF) as usize;
         let place = self.slots.get_mut(slot);
         let place =
-            place.filter(|place| place.as_ref().is_some_and(|entry| entry.cookie == cookie));
+            place.filter(|place| place.as_ref().is_some_and(|entry| entry.cookie == Some(cookie)));
         let Some(place) = place else {
             return Err(Error::Unexpected("a reply to no request"));
         };
@@ -155,18 +161,22 @@ impl<R: Owner> Table<R> {
             State::Waiting(Payload::Lent(memory))
                 if header.command == Command::Read && result.is_ok() =>
             {
-                *place = Some(Entry { header, cookie: 0, since, state: State::Receiving });
+                *place = Some(Entry { header, cookie: None, since, state: State::Receiving });
                 return Ok(Answer::Data(slot, memory));
             }
             State::Waiting(payload) => {
                 payload.complete(result);
                 return Ok(Answer::Done);
             }
+            State::Abandoned if header.command == Command::Read && result.is_ok() => {
+                return Ok(Answer::Discard(length));
+            }
+            State::Abandoned => return Ok(Answer::Done),
             State::Sending(None) => State::Sending(Some(result)),
             state @ (State::Sending(Some(_)) | State::Receiving) => state,
         };
         // One answer is enough: with another cookie, a second one is unexpected.
-        *place = Some(Entry { header, cookie: 0, since, state });
+        *place = Some(Entry { header, cookie: None, since, state });
         Ok(Answer::Done)
     }
 
@@ -182,7 +192,7 @@ impl<R: Owner> Table<R> {
             // It is asked for again.
             (Some(Entry { header, since, .. }), Err(_)) => {
                 let state = State::Waiting(Payload::Lent(memory));
-                *place = Some(Entry { header, cookie: 0, since, state });
+                *place = Some(Entry { header, cookie: None, since, state });
             }
             (None, result) => Payload::Lent(memory).complete(result.map(|()| 0)),
         }
@@ -197,16 +207,30 @@ impl<R: Owner> Table<R> {
         }
     }
 
-    /// Ends the requests that were cancelled.
+    /// Ends the requests that were cancelled. Those that the server has keep their slots until it has replied.
     pub(crate) fn end_cancelled(&mut self) {
         for place in &mut self.slots {
-            let is_cancelled = place.as_ref().is_some_and(
-                |entry| matches!(&entry.state, State::Waiting(payload) if payload.is_cancelled()),
-            );
-            if let Some(Entry { state: State::Waiting(payload), .. }) =
-                is_cancelled.then(|| place.take()).flatten()
-            {
-                payload.complete(cancelled());
+            match place.take() {
+                Some(Entry { header, cookie, since, state: State::Waiting(payload) })
+                    if payload.is_cancelled() =>
+                {
+                    payload.complete(cancelled());
+                    if cookie.is_some() {
+                        *place = Some(Entry { header, cookie, since, state: State::Abandoned });
+                    }
+                }
+                other => *place = other,
+            }
+        }
+    }
+
+    /// Begins a connection, on which nothing was sent.
+    pub(crate) fn begin(&mut self) {
+        for place in &mut self.slots {
+            match place {
+                Some(Entry { state: State::Abandoned, .. }) => *place = None,
+                Some(entry) => entry.cookie = None,
+                None => {}
             }
         }
     }

@@ -86,14 +86,17 @@ fn reads_what_was_written() {
 fn requests_that_the_export_does_not_have_are_refused_at_once() {
     let host = Host::new(Config::default());
     on_host(&host, async |wsk| {
-        let behaviour = Behaviour { read_only: true, longest: 4096, ..Behaviour::default() };
+        let behaviour =
+            Behaviour { read_only: true, longest: 4096, block: 512, ..Behaviour::default() };
         with_disk(&wsk, behaviour, async |disk, server| {
             let answers = Answers::new();
             let end = SIZE as u64;
             disk.submit(Request::read(end - 511, lend(&answers, 0, 512)));
             disk.submit(Request::read(u64::MAX, lend(&answers, 1, 512)));
             disk.submit(Request::read(0, lend(&answers, 2, 4097)));
-            for number in 0..3 {
+            disk.submit(Request::read(1, lend(&answers, 5, 512)));
+            disk.submit(Request::read(0, lend(&answers, 6, 511)));
+            for number in [0, 1, 2, 5, 6] {
                 assert_eq!(answers.of(number).await.unwrap_err().kind(), ErrorKind::InvalidInput);
             }
             disk.submit(Request::write(0, false, lend(&answers, 3, 512)));
@@ -253,6 +256,70 @@ fn a_cancelled_request_ends_and_is_not_sent_again() {
                 assert_eq!(answers.of(number).await.unwrap_err().kind(), ErrorKind::Cancelled);
             }
             assert_eq!(shown(&server.commands()), "R W F");
+            Ok(())
+        })
+        .await
+    })
+    .unwrap();
+}
+
+/// A write that was cancelled may still be done by the server. It overwrites nothing that was written later.
+#[test]
+fn a_cancelled_write_overwrites_nothing_newer() {
+    let host = Host::new(Config::default());
+    on_host(&host, async |wsk| {
+        let holds_write = Some(Duration::from_millis(3500));
+        let behaviour = Behaviour { holds_write, ..Behaviour::default() };
+        with_disk(&wsk, behaviour, async |disk, server| {
+            let answers = Answers::new();
+            disk.submit(Request::write(0, false, lend_bytes(&answers, 0, &[1; 512])));
+            while server.commands().is_empty() {
+                time::sleep(Duration::from_millis(10)).await?;
+            }
+            answers.cancel(0);
+            assert_eq!(answers.of(0).await.unwrap_err().kind(), ErrorKind::Cancelled);
+            assert!(host.elapsed() < Duration::from_secs(3), "it has waited for the server");
+            disk.submit(Request::write(0, false, lend_bytes(&answers, 1, &[2; 512])));
+            assert_eq!(answers.of(1).await, Ok(512));
+            time::sleep(Duration::from_secs(4)).await?;
+            disk.submit(Request::read(0, lend(&answers, 2, 512)));
+            assert_eq!(answers.of(2).await, Ok(512));
+            assert_eq!(answers.bytes(2), [2; 512]);
+            assert_eq!(server.connections(), 1);
+            Ok(())
+        })
+        .await
+    })
+    .unwrap();
+}
+
+/// The system sends and receives the memory of the requests themselves.
+#[test]
+fn no_payload_is_copied() {
+    let host = Host::new(Config::default());
+    on_host(&host, async |wsk| {
+        with_disk(&wsk, Behaviour::default(), async |disk, _| {
+            let answers = Answers::new();
+            for (number, function) in ["WskSend", "WskReceive"].into_iter().enumerate() {
+                let memory = lend_bytes(&answers, number, &[5; 3000]);
+                host.record_memory();
+                disk.submit(match number {
+                    0 => Request::write(0, false, memory),
+                    _ => Request::read(0, memory),
+                });
+                assert_eq!(answers.of(number).await, Ok(3000));
+                let passed = host.recorded_memory();
+                for (address, length) in answers.pieces(number) {
+                    let mut all = passed.iter().filter(|passed| passed.function == function);
+                    let is_passed = all.any(|one| {
+                        one.address <= address && address + length <= one.address + one.length
+                    });
+                    assert!(
+                        is_passed,
+                        "{function} without {length} bytes at {address:#x}: {passed:?}"
+                    );
+                }
+            }
             Ok(())
         })
         .await

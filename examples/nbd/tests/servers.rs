@@ -1,6 +1,7 @@
 //! The disk on a host with the machine's network, and servers of others: their files have what was written.
 
 mod model;
+#[allow(dead_code, reason = "the other tests use all of it")]
 mod owner;
 
 use std::fs;

@@ -34,6 +34,8 @@ struct Shared {
 struct State {
     start: u64,
     is_cancelled: bool,
+    /// The addresses and lengths of the pieces of its memory.
+    pieces: Vec<(usize, usize)>,
     answer: Option<Answer>,
 }
 
@@ -81,6 +83,10 @@ impl Answers {
     /// The bytes of a request that has ended.
     pub(crate) fn bytes(&self, number: usize) -> Vec<u8> {
         self.0.requests.lock().unwrap()[&number].answer.clone().unwrap().bytes
+    }
+
+    pub(crate) fn pieces(&self, number: usize) -> Vec<(usize, usize)> {
+        self.0.requests.lock().unwrap()[&number].pieces.clone()
     }
 
     pub(crate) fn cancel(&self, number: usize) {
@@ -161,6 +167,12 @@ pub(crate) fn lend_bytes(answers: &Answers, number: usize, bytes: &[u8]) -> Lent
     let mut memory = ForeignMemory::locked(&[size / 3, size - size / 3]);
     memory.fill(bytes);
     let mdl = memory.mdl();
+    let pieces = memory.mdls().into_iter().map(|mdl| {
+        // SAFETY: the MDL is the memory's.
+        let mdl = unsafe { &*mdl };
+        (mdl.StartVa.addr() + mdl.ByteOffset as usize, mdl.ByteCount as usize)
+    });
+    answers.0.requests.lock().unwrap().get_mut(&number).unwrap().pieces = pieces.collect();
     owner.memory = Some(memory);
     // SAFETY: the owner keeps the memory, whose pages are locked, and does not access it before it is back.
     let lent = unsafe { Lent::from_raw(mdl, 0, size, LentAccess::ReadWrite, owner) };

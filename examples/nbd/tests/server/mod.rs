@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use wsk::rt::Spawner;
 use wsk::sync::CancellationToken;
+use wsk::time::Instant;
 use wsk::{Buffer, Provider, TcpListener, TcpStream, time};
 
 use crate::model::Random;
@@ -25,6 +26,10 @@ pub(crate) struct Behaviour {
     pub(crate) answers: u64,
     /// Whether connections fail, and how: of a seed.
     pub(crate) failing: Option<u64>,
+    /// The time for which the first write waits, while later requests are answered.
+    pub(crate) holds_write: Option<Duration>,
+    /// The size of a block.
+    pub(crate) block: u32,
 }
 
 impl Default for Behaviour {
@@ -37,6 +42,8 @@ impl Default for Behaviour {
             zeroes: false,
             answers: u64::MAX,
             failing: None,
+            holds_write: None,
+            block: 1,
         }
     }
 }
@@ -190,9 +197,15 @@ async fn serve(stream: &TcpStream, state: &Mutex<State>, behaviour: Behaviour) -
     };
     // With whether it has taken effect.
     let mut pending: Vec<(Command, Vec<u8>, bool)> = Vec::new();
+    let mut holds = behaviour.holds_write;
+    let mut held = None;
     loop {
+        if held.as_ref().is_some_and(|(until, _)| *until <= Instant::now()) {
+            pending.extend(held.take().map(|(_, held)| held));
+        }
         // Other requests may come, while answers are owed: then they are answered in another order.
-        let wait = Duration::from_millis(if pending.is_empty() { 1 << 30 } else { 3 });
+        let is_idle = pending.is_empty() && held.is_none();
+        let wait = Duration::from_millis(if is_idle { 1 << 30 } else { 3 });
         let next = if pending.len() < most {
             time::timeout(wait, read(stream, 28)).await.ok()
         } else {
@@ -214,6 +227,14 @@ async fn serve(stream: &TcpStream, state: &Mutex<State>, behaviour: Behaviour) -
             }
             let data =
                 if command.number == 1 { read(stream, command.length).await? } else { Vec::new() };
+            if command.number == 1 {
+                if let Some(time) = holds.take() {
+                    state.lock().unwrap().commands.push(command);
+                    let until = Instant::now().checked_add(time);
+                    held = until.map(|until| (until, (command, data, false)));
+                    continue;
+                }
+            }
             let is_early = {
                 let mut state = state.lock().unwrap();
                 state.commands.push(command);
@@ -225,32 +246,16 @@ async fn serve(stream: &TcpStream, state: &Mutex<State>, behaviour: Behaviour) -
             pending.push((command, data, is_early));
             continue;
         }
+        if pending.is_empty() {
+            continue;
+        }
         let (command, data, is_done) = {
             let mut state = state.lock().unwrap();
             let place = state.random.below(pending.len());
             pending.swap_remove(place)
         };
         if left == 0 {
-            match how {
-                // The connection is reset.
-                0 => return stream.abort().await,
-                // The client hears nothing.
-                1 => return stream.drain().await,
-                // It is shutting down.
-                2 => {
-                    let cookie = command.cookie.to_be_bytes();
-                    write(stream, &[&[0x67, 0x44, 0x66, 0x98, 0, 0, 0, 108], &cookie[..]].concat())
-                        .await?;
-                }
-                // It answers another request, of which there is none.
-                3 => {
-                    let cookie = (command.cookie ^ 0x100).to_be_bytes();
-                    write(stream, &[&[0x67, 0x44, 0x66, 0x98, 0, 0, 0, 0], &cookie[..]].concat())
-                        .await?;
-                }
-                _ => write(stream, b"garbage, and more than a header of it").await?,
-            }
-            return stream.drain().await;
+            return fail(stream, how, command.cookie).await;
         }
         left -= 1;
         let answer = {
@@ -275,6 +280,25 @@ async fn serve(stream: &TcpStream, state: &Mutex<State>, behaviour: Behaviour) -
             write(stream, &answer).await?;
         }
     }
+}
+
+/// Ends a connection in one of several ways, in the place of a reply.
+async fn fail(stream: &TcpStream, how: usize, cookie: u64) -> wsk::Result<()> {
+    let reply = |error: u8, cookie: u64| {
+        [&[0x67, 0x44, 0x66, 0x98, 0, 0, 0, error], &cookie.to_be_bytes()[..]].concat()
+    };
+    match how {
+        // The connection is reset.
+        0 => return stream.abort().await,
+        // The client hears nothing.
+        1 => {}
+        // The server is shutting down.
+        2 => write(stream, &reply(108, cookie)).await?,
+        // It answers another request, of which there is none.
+        3 => write(stream, &reply(0, cookie ^ 0x100)).await?,
+        _ => write(stream, b"garbage, and more than a header of it").await?,
+    }
+    stream.drain().await
 }
 
 /// What the command does to the disk.
@@ -314,7 +338,8 @@ async fn handshake(
                 // Information that the client has not asked for is allowed, and so is any order.
                 reply(3, &[&[0, 1], &b"disk"[..]].concat()).await?;
                 let longest = behaviour.longest.to_be_bytes();
-                reply(3, &[&[0, 3, 0, 0, 0, 1, 0, 0, 16, 0], &longest[..]].concat()).await?;
+                let block = behaviour.block.to_be_bytes();
+                reply(3, &[&[0, 3], &block[..], &[0, 0, 16, 0], &longest].concat()).await?;
                 reply(3, &[&[0, 0], &bytes[..], &flags.to_be_bytes()].concat()).await?;
                 return reply(1, &[]).await;
             }
