@@ -1,6 +1,8 @@
 //! Hosts: a kernel with WSK on it.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "world")]
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -14,6 +16,8 @@ use crate::kernel::choices::Run;
 use crate::kernel::registry::{RegistryValue, SERVICES};
 use crate::kernel::usage::PassedMemory;
 use crate::kernel::{Entered, Kernel};
+#[cfg(feature = "world")]
+use crate::world::Scope;
 use crate::wsk;
 
 /// A kernel with WSK and its own network. Clones refer to the same host.
@@ -66,6 +70,21 @@ impl Host {
     #[must_use = "the thread leaves the host when this is dropped"]
     pub fn enter(&self) -> Entered {
         self.0.enter()
+    }
+
+    #[cfg(feature = "world")]
+    pub(crate) fn of(kernel: Kernel) -> Self {
+        Self(kernel)
+    }
+
+    /// Makes a future one of this host: whenever it is polled, and when it is dropped, the thread belongs to this host.
+    ///
+    /// So one thread runs futures of several machines of a [`World`](crate::World), with
+    /// [`World::block_on`](crate::World::block_on). What the future returns belongs to the caller: what was allocated on this
+    /// host must not leave the future, or the caller [enters](Self::enter) this host to drop it.
+    #[cfg(feature = "world")]
+    pub fn scope<F: Future>(&self, future: F) -> Scope<F> {
+        Scope::new(self.clone(), future)
     }
 
     /// Runs a closure that blocks outside the host's kernel: see [`Kernel::blocking`].

@@ -48,6 +48,11 @@
 //! call (DPC) runs when a thread calls the kernel or waits. Where WSK's documentation is silent, the behavior was not
 //! compared with Windows. The host runs on Linux. The build for Windows is type-checked only; macOS is untested.
 //!
+//! # Features
+//!
+//! - `world`: worlds of several machines in one test, with the links between them (`World`). TCP is the crate smoltcp's,
+//!   and needs Rust 1.91.
+//!
 //! # Hosts
 //!
 //! Each [`Host`] has its own network and counts its own memory. A thread belongs to the host that it has
@@ -79,6 +84,8 @@ pub mod rules {
 #[doc(hidden)]
 pub mod testing;
 mod verifier;
+#[cfg(feature = "world")]
+mod world;
 mod wsk;
 
 pub use config::Config;
@@ -88,8 +95,14 @@ pub use kernel::choices::Schedule;
 pub use kernel::registry::RegistryValue;
 pub use kernel::usage::PassedMemory;
 pub use kernel::{Entered, Timing, Windows, current_irql};
+#[cfg(feature = "world")]
+pub use testing::run_world;
 pub use testing::{TestError, block_on, run, run_bytes};
+#[cfg(feature = "world")]
+pub use world::{LinkChange, Machine, Scope, World, WorldError};
 pub use wsk::config::{CallStatus, Faults, Indications, Network, Readiness, Stripping};
+#[cfg(feature = "world")]
+pub use wsk::link::Link;
 
 /// Makes a function, `async` or not, a test that runs on hosts.
 ///

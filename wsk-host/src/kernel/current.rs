@@ -154,22 +154,32 @@ pub struct Entered {
     outer: Option<Rc<ThreadContext>>,
     /// False if the thread already belonged to the kernel.
     is_new: bool,
+    /// The outer kernel is of the same world: the thread has kept its turn.
+    has_kept_turn: bool,
 }
 
 impl Entered {
     fn new(kernel: Kernel, announce: impl FnOnce() -> ThreadId) -> Self {
         let outer = thread_context();
         let is_inside = outer.as_ref().is_some_and(|outer| outer.kernel.is_same(&kernel));
+        let shares = |outer: &&Rc<ThreadContext>| {
+            outer.kernel.0.scheduler.is_shared_with(&kernel.0.scheduler)
+        };
+        // In a world, the thread keeps its number and its turn.
+        let kept = outer.as_ref().filter(shares).map(|outer| outer.thread);
         if !is_inside {
-            // A thread has a turn in one kernel at a time.
-            if let Some(outer) = &outer {
-                outer.kernel.0.scheduler.end(outer.thread);
-            }
-            let thread = announce();
-            kernel.0.scheduler.begin(thread);
+            let thread = kept.unwrap_or_else(|| {
+                // A thread has a turn in one kernel at a time.
+                if let Some(outer) = &outer {
+                    outer.kernel.0.scheduler.end(outer.thread);
+                }
+                let thread = announce();
+                kernel.0.scheduler.begin(thread);
+                thread
+            });
             CURRENT.set(Some(Rc::new(ThreadContext { kernel, thread })));
         }
-        Self { outer, is_new: !is_inside }
+        Self { outer, is_new: !is_inside, has_kept_turn: kept.is_some() }
     }
 }
 
@@ -179,6 +189,9 @@ impl Drop for Entered {
             return;
         }
         let inner = CURRENT.replace(self.outer.take());
+        if self.has_kept_turn {
+            return;
+        }
         if let Some(inner) = inner {
             inner.kernel.0.scheduler.end(inner.thread);
         }

@@ -28,6 +28,16 @@ impl Kernel {
 
     fn job(&self, run: impl FnOnce(&Self) + Send + 'static) -> Job {
         match self.0.scheduler {
+            // It runs in a thread of any kernel of the world. The scheduler may outlive this kernel.
+            Scheduler::Deterministic(_) if self.0.is_of_world => {
+                let kernel = self.downgrade();
+                Box::new(move || {
+                    if let Some(kernel) = kernel.upgrade() {
+                        let _entered = kernel.enter();
+                        run(&kernel);
+                    }
+                })
+            }
             // It runs in a thread that has entered this kernel, which owns it.
             Scheduler::Deterministic(_) => Box::new(move || run(&current())),
             // It keeps the kernel.

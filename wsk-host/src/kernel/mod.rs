@@ -110,6 +110,8 @@ struct KernelState {
     /// The configuration, for a report.
     description: String,
     scheduler: Scheduler,
+    /// Whether other kernels may have the same scheduler. A thread that runs a job then enters the job's kernel first.
+    is_of_world: bool,
     blocks: Mutex<Blocks>,
     usage: Mutex<MemoryUsage>,
     timers: Mutex<TimerQueue>,
@@ -161,12 +163,37 @@ impl Kernel {
         description: &dyn fmt::Debug,
         run: Option<Arc<Run>>,
     ) -> Self {
+        let scheduler = Scheduler::new(&config, run.as_ref());
+        Self::with_scheduler(config, description, run, (scheduler, false))
+    }
+
+    /// Creates a kernel of a world: the first one, or one that shares the scheduler and the clock of the first. Its threads
+    /// are deterministic.
+    #[cfg(feature = "world")]
+    pub(crate) fn of_world(
+        config: Config,
+        description: &dyn fmt::Debug,
+        run: Option<Arc<Run>>,
+        first: Option<&Self>,
+    ) -> Self {
+        let shared = first.and_then(|first| first.0.scheduler.share());
+        let scheduler = shared.unwrap_or_else(|| Scheduler::new(&config, run.as_ref()));
+        Self::with_scheduler(config, description, run, (scheduler, true))
+    }
+
+    fn with_scheduler(
+        config: Config,
+        description: &dyn fmt::Debug,
+        run: Option<Arc<Run>>,
+        (scheduler, is_of_world): (Scheduler, bool),
+    ) -> Self {
         Self::install_reports();
         Self(Arc::new(KernelState {
             config,
             rules: Self::levels(config.rules),
             description: format!("{description:?}"),
-            scheduler: Scheduler::new(&config, run.as_ref()),
+            scheduler,
+            is_of_world,
             blocks: Mutex::default(),
             usage: Mutex::default(),
             timers: Mutex::default(),

@@ -52,15 +52,25 @@ fn test_name() -> Option<String> {
 
 /// The command that replays a run of the current thread's test.
 pub(super) fn command_of(replay: &Replay) -> String {
-    let command = match test_name() {
+    format!("{REPLAY}={replay} {}", this_command())
+}
+
+/// The command that runs the current thread's test with a seed.
+#[cfg(feature = "world")]
+pub(super) fn command_of_seed(seed: u64) -> String {
+    format!("{SEED}={seed} {}", this_command())
+}
+
+/// The command that runs the current thread's test.
+fn this_command() -> String {
+    match test_name() {
         Some(test) => {
             let package = std::env::var("CARGO_PKG_NAME");
             let package = package.map_or_else(|_| String::new(), |name| format!(" -p {name}"));
             format!("cargo test{package} {test} -- --exact")
         }
         None => std::env::args().collect::<Vec<_>>().join(" "),
-    };
-    format!("{REPLAY}={replay} {command}")
+    }
 }
 
 /// The current program, with the current thread's test alone, not captured.

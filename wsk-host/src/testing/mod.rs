@@ -4,6 +4,8 @@ mod command;
 mod explore;
 mod runs;
 mod shrink;
+#[cfg(feature = "world")]
+mod worlds;
 
 use std::fmt::{self, Debug, Display, Write as _};
 use std::future::Future;
@@ -24,6 +26,8 @@ use crate::verifier::kernel_violation;
 use crate::wsk::require_ended;
 
 pub use runs::{run, run_bytes};
+#[cfg(feature = "world")]
+pub use worlds::run_world;
 
 /// The default seeds of a test. Miri runs few, because it is slow.
 pub const SEEDS: Range<u64> = if cfg!(miri) { 0..2 } else { 0..32 };
@@ -41,6 +45,12 @@ fn require_no_locked_pages(host: &Host) {
 fn run_on(host: &Host, scenario: &impl Fn(Host)) {
     let _entered = host.enter();
     scenario(host.clone());
+    check_end(host);
+}
+
+/// Requires that a scenario has left nothing behind on a host.
+fn check_end(host: &Host) {
+    let _entered = host.enter();
     require_ended(host.kernel());
     // As after DriverUnload, no code of the client may run from here on.
     host.unload();

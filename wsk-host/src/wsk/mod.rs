@@ -19,6 +19,8 @@ mod control_data;
 mod descriptors;
 mod execute;
 mod indication;
+#[cfg(feature = "world")]
+pub(crate) mod link;
 mod membership;
 mod names;
 mod network;
@@ -42,6 +44,8 @@ use std::sync::{Arc, Mutex};
 use polling::Poller;
 use wsk_sys::NTSTATUS;
 
+#[cfg(feature = "world")]
+use action::Action;
 pub(crate) use client::require_ended;
 use config::{Config, Network};
 use execute::execute;
@@ -50,6 +54,10 @@ use network::capture::{CapturedNetwork, PacketCapture};
 use network::null::NullNetwork;
 use network::real::RealNetwork;
 use network::simulated::SimulatedNetwork;
+#[cfg(feature = "world")]
+use network::world::WorldNetwork;
+#[cfg(feature = "world")]
+pub(crate) use network::world::{Fabric, MachineId};
 use stack::{Hooks, Stack};
 use subsystem::Subsystem;
 
@@ -76,16 +84,43 @@ pub(crate) fn attach(kernel: &Kernel, config: &Config) -> io::Result<()> {
             Box::new(RealNetwork::new(new))
         }
     };
-    let hooks = Hooks { table_of: tables::of, cancel: execute::cancel };
-    let stack =
-        Mutex::new(Stack::new(network, (timing, kernel.choices(0x7374_6163)), config, hooks));
-    let subsystem = Box::new(Subsystem { config: *config, stack });
-    let is_new = kernel.extension().set(subsystem).is_ok();
-    kernel.set_survey(outstanding::survey);
+    let is_new = attach_network(kernel, config, network);
     match poller {
         Some(poller) if is_new => adapters::start(poller, kernel.downgrade()),
         _ => Ok(()),
     }
+}
+
+/// Attaches WSK over a network to a kernel. Returns false if it is attached already.
+fn attach_network(
+    kernel: &Kernel,
+    config: &Config,
+    network: Box<dyn network::NetworkBackend>,
+) -> bool {
+    let hooks = Hooks { table_of: tables::of, cancel: execute::cancel };
+    let choices = (kernel.config().timing, kernel.choices(0x7374_6163));
+    let stack = Mutex::new(Stack::new(network, choices, config, hooks));
+    let is_new = kernel.extension().set(Box::new(Subsystem { config: *config, stack })).is_ok();
+    kernel.set_survey(outstanding::survey);
+    is_new
+}
+
+/// Attaches WSK to the kernel of a machine in a world, which starts the machine.
+#[cfg(feature = "world")]
+pub(crate) fn attach_to_world(
+    kernel: &Kernel,
+    config: &Config,
+    (fabric, machine): (&Fabric, MachineId),
+) {
+    let weak = kernel.downgrade();
+    let notify = Arc::new(move |socket| {
+        if let Some(kernel) = weak.upgrade() {
+            let _entered = kernel.enter();
+            execute(&kernel, vec![Action::Recheck { due: kernel.now(), socket }]);
+        }
+    });
+    let network = WorldNetwork::start(fabric, machine, config, notify);
+    attach_network(kernel, config, Box::new(network));
 }
 
 /// Attaches WSK to a kernel that a client uses without a host: over the machine's network, if the threads are

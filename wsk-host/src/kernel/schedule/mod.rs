@@ -91,6 +91,24 @@ impl Scheduler {
         }
     }
 
+    /// The same scheduler, for another kernel: its threads take turns with those of this one, and both have one clock.
+    /// `None` for native threads.
+    #[cfg(feature = "world")]
+    pub(crate) fn share(&self) -> Option<Self> {
+        match self {
+            Self::Deterministic(scheduler) => Some(Self::Deterministic(Arc::clone(scheduler))),
+            Self::Native(_) => None,
+        }
+    }
+
+    /// Whether two kernels have one scheduler.
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Deterministic(one), Self::Deterministic(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     pub(crate) fn now(&self) -> Ticks {
         match self {
             Self::Deterministic(scheduler) => scheduler.now(),

@@ -6,6 +6,8 @@ pub(super) mod capture;
 pub(super) mod null;
 pub(super) mod real;
 pub(super) mod simulated;
+#[cfg(feature = "world")]
+pub(super) mod world;
 
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
@@ -82,6 +84,13 @@ impl IcmpError {
     /// Nothing is bound at the destination.
     pub(super) const fn port_unreachable(is_v4: bool) -> Self {
         let (kind, code) = if is_v4 { (3, 3) } else { (1, 4) };
+        Self { kind, code, info: 0 }
+    }
+
+    /// No machine has the destination's address.
+    #[cfg(feature = "world")]
+    pub(super) const fn host_unreachable(is_v4: bool) -> Self {
+        let (kind, code) = if is_v4 { (3, 1) } else { (1, 3) };
         Self { kind, code, info: 0 }
     }
 }

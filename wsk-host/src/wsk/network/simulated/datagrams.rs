@@ -22,19 +22,41 @@ impl SimulatedNetwork {
         id: u64,
         outgoing: &Outgoing<'_>,
     ) -> Result<(), NTSTATUS> {
+        let source = loopback(outgoing.to.ip().to_canonical().is_ipv4());
+        let (to, datagrams) = self.datagrams_of(id, outgoing, source)?;
+        for datagram in datagrams {
+            let receivers = self.receivers(datagram.from.ip(), to);
+            for &receiver in &receivers {
+                self.carry(receiver, &datagram);
+            }
+            if receivers.is_empty() {
+                self.report_unreachable(id, to, datagram);
+            }
+        }
+        Ok(())
+    }
+
+    /// The datagrams of a request, and their destination. They come from `source` unless the socket or the request has
+    /// an address.
+    pub(in super::super) fn datagrams_of(
+        &self,
+        id: u64,
+        outgoing: &Outgoing<'_>,
+        source: IpAddr,
+    ) -> Result<(SocketAddr, Vec<IncomingDatagram>), NTSTATUS> {
         let size = outgoing.segment.unwrap_or(outgoing.bytes.len()).max(1);
         if size > LARGEST {
             return Err(STATUS_INVALID_BUFFER_SIZE);
         }
-        let Some(sender) = self.endpoints.get(id) else {
-            return Ok(());
-        };
         let to = SocketAddr::new(outgoing.to.ip().to_canonical(), outgoing.to.port());
+        let Some(sender) = self.endpoints.get(id) else {
+            return Ok((to, Vec::new()));
+        };
         let bound = sender.local.ip().to_canonical();
         let from = match outgoing.from.map(|ip| ip.to_canonical()) {
             Some(ip) => ip,
             None if !bound.is_unspecified() => bound,
-            None => loopback(to.is_ipv4()),
+            None => source,
         };
         // A socket for IPv6 only, or at an address of one family, reaches none of the other.
         let is_for_v4 = sender.is_v4() || !sender.binding.only_v6;
@@ -47,26 +69,17 @@ impl SimulatedNetwork {
         } else {
             outgoing.bytes.chunks(size).collect()
         };
-        for bytes in segments {
-            let datagram = IncomingDatagram {
-                bytes: bytes.to_vec(),
-                from,
-                to: Some(to.ip()),
-                interface: INTERFACE,
-                traffic_class: outgoing.traffic_class.unwrap_or(0),
-                hop_limit: outgoing.hop_limit,
-                segment: None,
-                error: None,
-            };
-            let receivers = self.receivers(from.ip(), to);
-            for &receiver in &receivers {
-                self.carry(receiver, &datagram);
-            }
-            if receivers.is_empty() {
-                self.report_unreachable(id, to, datagram);
-            }
-        }
-        Ok(())
+        let datagram = |bytes: &[u8]| IncomingDatagram {
+            bytes: bytes.to_vec(),
+            from,
+            to: Some(to.ip()),
+            interface: INTERFACE,
+            traffic_class: outgoing.traffic_class.unwrap_or(0),
+            hop_limit: outgoing.hop_limit,
+            segment: None,
+            error: None,
+        };
+        Ok((to, segments.into_iter().map(datagram).collect()))
     }
 
     /// Reports to a sender that asked for errors that nothing is bound at a datagram's destination. The report comes
@@ -89,7 +102,7 @@ impl SimulatedNetwork {
 
     /// Whom a datagram reaches: a group all of its members that receive from the sender, one address the socket that is
     /// bound most closely to it.
-    fn receivers(&self, from: IpAddr, to: SocketAddr) -> Vec<u64> {
+    pub(super) fn receivers(&self, from: IpAddr, to: SocketAddr) -> Vec<u64> {
         let ip = to.ip();
         let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
         let candidates = self.endpoints.at_port(to.port()).filter(|(_, endpoint)| {
@@ -111,7 +124,7 @@ impl SimulatedNetwork {
         closest.map(|(id, _)| *id).into_iter().collect()
     }
 
-    fn carry(&mut self, receiver: u64, datagram: &IncomingDatagram) {
+    pub(super) fn carry(&mut self, receiver: u64, datagram: &IncomingDatagram) {
         if self.choices.per_mille(ChoiceKind::Fault, self.faults.loss) {
             return;
         }

@@ -4,6 +4,8 @@ mod datagrams;
 mod dynamic_ports;
 mod endpoint;
 mod link;
+#[cfg(feature = "world")]
+pub(super) mod machine;
 mod ports;
 mod settings;
 mod streams;
@@ -29,7 +31,7 @@ use endpoint::{EndpointState, Endpoints, seen_by};
 /// The index of the machine's only interface.
 const INTERFACE: u32 = 1;
 
-pub(in crate::wsk) struct SimulatedNetwork {
+pub(crate) struct SimulatedNetwork {
     endpoints: Endpoints,
     choices: Choices,
     now: Ticks,
@@ -45,7 +47,7 @@ pub(in crate::wsk) struct SimulatedNetwork {
 }
 
 impl SimulatedNetwork {
-    pub(in crate::wsk) fn new(timing: Timing, choices: Choices, config: &Config) -> Self {
+    pub(crate) fn new(timing: Timing, choices: Choices, config: &Config) -> Self {
         Self {
             endpoints: Endpoints::default(),
             choices,
