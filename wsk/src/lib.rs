@@ -6,9 +6,9 @@
 //! unloading waits for everything in flight.
 //!
 //! The [guide]: [First server](guide::first_server) · [First client](guide::first_client) ·
-//! [Datagrams with events](guide::datagrams_with_events) · [IRQL](guide::irql) · [Executors](guide::executors) ·
-//! [Crates](guide::crates) · [Unloading](guide::unloading) · [Testing](guide::testing) · [Windows](guide::windows) ·
-//! [From C](guide::from_c)
+//! [Datagrams with events](guide::datagrams_with_events) · [Without copying](guide::without_copying) ·
+//! [IRQL](guide::irql) · [Executors](guide::executors) · [Crates](guide::crates) · [Unloading](guide::unloading) ·
+//! [Testing](guide::testing) · [Windows](guide::windows) · [From C](guide::from_c)
 //!
 //! ```
 //! use std::net::Ipv4Addr;
