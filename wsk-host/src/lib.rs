@@ -50,8 +50,9 @@
 //!
 //! # Features
 //!
-//! - `world`: worlds of several machines in one test, with the links between them (`World`). TCP is the crate smoltcp's,
-//!   and needs Rust 1.91.
+//! | feature | effect |
+//! |---|---|
+//! | `world` | worlds of several machines in one test, with the links between them (`World`). TCP is the crate smoltcp's, which needs Rust 1.91 |
 //!
 //! # Hosts
 //!
